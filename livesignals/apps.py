@@ -1,0 +1,52 @@
+"""Where the pieces are wired. Importing this module attaches: ``class_prepared`` is sent while models load, before
+any ``ready()``."""
+
+import os
+import sys
+
+from django.apps import AppConfig
+from django.core.checks import register
+
+from livesignals import capture, checks, conf
+from livesignals.capture import templates
+from livesignals.exceptions import ConfigurationError
+from livesignals.transport.process import get_flusher
+
+
+class LiveSignalsConfig(AppConfig):
+    """``INSTALLED_APPS = ["livesignals", …]`` is all that a project needs."""
+
+    name = "livesignals"
+    verbose_name = "livesignals"
+
+    def ready(self) -> None:
+        register(checks.check_settings)
+        if capture.is_attached():
+            if conf.instruments_templates(conf.read()):
+                templates.instrument()
+            get_flusher().start()
+
+
+def attach() -> None:
+    """Record the sends of this process, if the settings say so and it is a process whose sends anyone wants to see."""
+    if _only_watches():
+        return
+    try:
+        settings = conf.read()
+    except ConfigurationError:
+        return  # the system check says what is wrong
+    if conf.is_enabled(settings) and not capture.is_attached():
+        capture.configure(settings.signals)
+        capture.set_sink(get_flusher().put)
+        capture.attach()
+
+
+def _only_watches() -> bool:
+    """Whether this process is livesignals' own, or runserver's that only watches files for its child."""
+    command = sys.argv[1] if len(sys.argv) > 1 else ""
+    if command == "runserver":
+        return "--noreload" not in sys.argv and os.environ.get("RUN_MAIN") != "true"
+    return command == "livesignals"
+
+
+attach()

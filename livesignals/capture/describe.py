@@ -1,0 +1,121 @@
+"""A send that has ended, in words: the event. On the flusher's thread."""
+
+import binascii
+import os
+import socket
+import time
+from types import CodeType
+from typing import Any
+
+import msgspec
+
+from livesignals.capture.receivers import short_path
+from livesignals.capture.scope import CauseScope
+from livesignals.capture.sends import Send
+from livesignals.events import Cause, Error, Event, Process, ReceiverCall
+from livesignals.snapshot import Masking, render
+
+#: The JSON of what a send carried is never longer than this; if it were, names and types are kept only.
+MAX_KWARGS_BYTES = 12_288
+
+
+class Describer:
+    """Makes events of the sends of this process. One for a process; it belongs to the flusher's thread."""
+
+    def __init__(self, masking: Masking, *, names_only: bool) -> None:
+        self.masking = masking
+        self.names_only = names_only
+        self.host = socket.gethostname()
+        self.pid = os.getpid()
+        self.token = binascii.hexlify(os.urandom(6)).decode()
+        self._second = (-1, "")
+        self._causes: dict[int, Cause] = {}
+        self.set_clock()
+
+    def set_clock(self) -> None:
+        """Find the wall clock's time at the zero of ``perf_counter_ns``. Again now and then: clocks are corrected."""
+        self._offset_ns = time.time_ns() - time.perf_counter_ns()
+
+    def event(self, send: Send) -> Event:
+        """The event of a send that has ended."""
+        state = send.signal
+        kwargs, flags = render(send.named, self.masking, names_only=self.names_only, signal=state.name)
+        kwargs = self._within_bounds(kwargs, flags, send)
+        return Event(
+            uid=self._uid(send.number),
+            parent=self._uid(send.parent) if send.parent else None,
+            root=self._uid(send.root),
+            ts=self._timestamp(send.began + self._offset_ns),
+            signal=state.name,
+            family=state.family,
+            sender=self.masking.mask_text(send.sender),
+            method=send.method,
+            duration_us=(send.ended - send.began) / 1_000,
+            status="raised" if send.error is not None else "returned",
+            error=self._error(send.error),
+            receivers=[self._receiver(call, send.began) for call in send.calls],
+            kwargs=kwargs,
+            cause=self._cause(send.cause),
+            where=_place(send.where),
+            process=Process(host=self.host, pid=self.pid, seq=send.number),
+            thread=send.thread,
+            flags=sorted(flags),
+        )
+
+    def _uid(self, number: int) -> str:
+        return f"{self.token}-{number:x}"
+
+    def _timestamp(self, ns: int) -> str:
+        second, rest = divmod(ns, 1_000_000_000)
+        if self._second[0] != second:
+            self._second = (second, time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(second)))
+        return f"{self._second[1]}.{rest // 1_000:06d}Z"
+
+    def _receiver(self, call: Any, began: int) -> ReceiverCall:
+        name, place, is_async, started, ended, error = call
+        status = "returned" if error is None else "raised"
+        if error is not None and error[0] == "asyncio.exceptions.CancelledError":
+            status = "cancelled"
+        return ReceiverCall(
+            name=name,
+            duration_us=(ended - started) / 1_000,
+            is_async=is_async,
+            status=status,  # type: ignore[arg-type]
+            error=self._error(error),
+            place=place,
+            start_us=(started - began) / 1_000,
+        )
+
+    def _error(self, words: tuple[str, str] | None) -> Error | None:
+        if words is None:
+            return None
+        message = self.masking.mask_text(words[1]).encode("utf-8", "replace").decode()
+        return Error(words[0], "" if self.names_only else message)
+
+    def _cause(self, scope: CauseScope) -> Cause:
+        cause = self._causes.get(id(scope)) if not scope.number else None
+        if cause is None:
+            name = self.masking.mask_text(scope.name).encode("utf-8", "replace").decode()
+            cause = Cause(kind=scope.kind, name=name[:512], id=f"{self.token}.{scope.number}")
+            if not scope.number:  # the process's own lives as long as the process
+                self._causes[id(scope)] = cause
+        return cause
+
+    def _within_bounds(self, kwargs: dict[str, Any], flags: set[str], send: Send) -> dict[str, Any]:
+        if len(send.named) < 64 and len(msgspec.json.encode(kwargs)) <= MAX_KWARGS_BYTES:
+            return kwargs
+        flags.add("truncated")
+        first = dict(list(send.named.items())[:64])
+        shorter, _ = render(first, self.masking, names_only=True)
+        return shorter if len(msgspec.json.encode(shorter)) <= MAX_KWARGS_BYTES else {"…": f"{len(kwargs)} arguments"}
+
+
+def _place(where: tuple[CodeType, int] | None) -> str | None:
+    if where is None:
+        return None
+    code, instruction = where
+    line = code.co_firstlineno
+    for index, (_, _, at, _) in zip(range(0, instruction + 2, 2), code.co_positions(), strict=False):
+        if index == instruction and at is not None:
+            line = at
+    return f"{short_path(code.co_filename)}:{line} {code.co_qualname}"

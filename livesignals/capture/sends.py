@@ -1,0 +1,316 @@
+"""The record of a send while it runs. Everything here is on the project's thread.
+
+:func:`begin`, :func:`end`, :func:`failed` and :func:`drive` are woven into Django's send methods (see
+:mod:`livesignals.capture.rewrite`). They never raise, block or do I/O, and keep nothing of the project's past the end
+of the send but plain values, strings and code objects. Putting it all into words is :mod:`.describe`'s work, on the
+flusher's thread.
+"""
+
+import itertools
+import logging
+import sys
+import threading
+from collections.abc import Callable, Coroutine
+from time import perf_counter_ns
+from types import CodeType, CoroutineType
+from typing import Any
+
+from msgspec import Struct
+
+from livesignals.capture import scope, signals
+from livesignals.capture.receivers import receiver_name
+from livesignals.snapshot import freeze
+
+logger = logging.getLogger("livesignals")
+clock = perf_counter_ns
+
+#: Deeper sends are not recorded: a run-away recursion is readable long before this.
+MAX_DEPTH = 100
+#: Frames looked at to find the project's line.
+MAX_FRAMES = 12
+
+Call = tuple[Any, int, int, Any]  # receiver, started, ended, error
+
+
+class Send(Struct, eq=False):
+    """One dispatch, from :func:`begin` to the flusher. Times are of ``perf_counter_ns``."""
+
+    number: int  # counts the sends of the process, in the order in which they begin
+    signal: signals.SignalState
+    sender: str
+    method: str
+    named: dict[str, Any]  # frozen
+    where: tuple[CodeType, int] | None
+    thread: str
+    outer: Any  # Send or CauseScope; None once ended
+    cause: scope.CauseScope
+    parent: int  # number, 0 without
+    root: int
+    depth: int
+    began: int
+    ended: int = 0
+    calls: list[Any] = []  # Call while it runs; (name, place, is_async, started, ended, error) once ended
+    error: Any = None  # the exception while it runs; (type, message) once ended
+    nested: int = 0  # how many send methods of the same dispatch are inside this one (super().send)
+
+
+Sink = Callable[[Send], None]
+
+
+def _nowhere(send: Send) -> None:
+    """The sink before one is given."""
+
+
+_sink: Sink = _nowhere
+_numbers = itertools.count(1)
+_threads = threading.local()
+
+
+def set_sink(sink: Sink) -> None:
+    """What takes each send once it has ended. Called on the project's thread: it must not block."""
+    global _sink
+    _sink = sink
+
+
+def get_sink() -> Sink:
+    return _sink
+
+
+def restart_numbers() -> None:
+    """In the child of a fork."""
+    global _numbers
+    _numbers = itertools.count(1)
+
+
+def begin(signal: Any, sender: Any, named: dict[str, Any], method: str) -> Send | None:
+    """The record of a dispatch that begins now; None when it is not to be recorded."""
+    try:
+        state = signals.states.get(id(signal)) or signals.register(signal)
+        if not state.is_on:
+            return None
+        outer = scope.current.get()
+        if outer.depth:
+            if state.overrides and outer.signal is state and _is_same_dispatch():
+                outer.nested += 1
+                return outer
+            if outer.depth >= MAX_DEPTH:
+                return None
+            parent, root = outer.number, outer.root
+        elif outer is scope.MUTED:
+            return None
+        else:
+            parent = root = 0
+        if state.on_begin is not None:
+            outer = state.on_begin(named) or outer
+        number = next(_numbers)
+        try:
+            thread = _threads.name
+        except AttributeError:
+            thread = _threads.name = threading.current_thread().name
+        send = Send(
+            number,
+            state,
+            sender if type(sender) is str else signals.sender_name(sender),
+            method,
+            freeze(named),
+            _where(),
+            thread,
+            outer,
+            outer.cause,
+            parent,
+            root or number,
+            outer.depth + 1,
+            clock(),
+        )
+        if signal.receivers:
+            scope.current.set(send)
+        return send
+    except Exception:
+        _report("begin")
+        return None
+
+
+def failed(send: Send | None, error: BaseException) -> None:
+    """The dispatch ends by an exception."""
+    if send is not None and not send.nested:
+        send.error = error
+
+
+def end(send: Send) -> None:
+    """The dispatch is over."""
+    try:
+        if send.nested:
+            send.nested -= 1
+            return
+        send.ended = clock()
+        outer = send.outer
+        if scope.current.get() is send:
+            scope.current.set(outer)
+        send.outer = None
+        if send.calls:
+            send.calls = [
+                (*receiver_name(receiver), started, ended, None if error is None else error_words(error))
+                for receiver, started, ended, error in send.calls
+            ]
+        if send.error is not None:
+            send.error = error_words(send.error)
+        if send.signal.on_end is not None:
+            send.signal.on_end()
+        _sink(send)
+    except Exception:
+        _report("end")
+
+
+def record(signal: Any, sender: Any, **named: Any) -> None:
+    """A receiver that records the send it is called by. Connect it to a signal as any other::
+
+        my_signal.connect(record)
+
+    Where livesignals is attached in front of the dispatch, the send is recorded already, and this does nothing but
+    make Django send what it would otherwise leave out.
+    """
+    outer = scope.current.get()
+    if outer.depth and outer.signal is signals.states.get(id(signal)):
+        return
+    send = begin(signal, sender, named, "send")
+    if send is not None:
+        end(send)
+
+
+def drive(send: Send | None, receiver: Any, awaitable: Any) -> Any:
+    """An async receiver's coroutine, so that it is timed and what it sends has *send* as its parent."""
+    if send is None:
+        return awaitable
+    return _Driven(send, receiver, awaitable)
+
+
+class _Driven(Coroutine[Any, Any, Any]):
+    """A coroutine stepped through another one.
+
+    Around every step the scope is set and put back, because from Django 6.1 on the async receivers of a send share
+    one context. Our frames are taken out of tracebacks.
+    """
+
+    __slots__ = ("__weakref__", "receiver", "record", "started", "steps")
+
+    def __init__(self, record: Send, receiver: Any, awaitable: Any) -> None:
+        self.record = record
+        self.receiver = receiver
+        self.steps = awaitable if isinstance(awaitable, CoroutineType) else _steps(awaitable)
+        self.started = 0
+
+    def __await__(self) -> Any:
+        return self
+
+    __iter__ = __await__
+
+    def __next__(self) -> Any:
+        try:
+            return self.send(None)
+        except BaseException as error:
+            _hide_frame(error)
+            raise
+
+    def send(self, value: Any) -> Any:
+        outer = self._enter()
+        try:
+            return self.steps.send(value)
+        except StopIteration:
+            self._leave(None)
+            raise
+        except BaseException as error:
+            self._leave(error)
+            raise
+        finally:
+            scope.current.set(outer)
+
+    def throw(self, typ: Any, val: Any = None, tb: Any = None) -> Any:
+        outer = self._enter()
+        try:
+            return self.steps.throw(typ if val is None else val)
+        except StopIteration:
+            self._leave(None)
+            raise
+        except BaseException as error:
+            self._leave(error)
+            raise
+        finally:
+            scope.current.set(outer)
+
+    def close(self) -> None:
+        self.steps.close()
+
+    def _enter(self) -> Any:
+        outer = scope.current.get()
+        if not self.started:
+            self.started = clock()
+        scope.current.set(self.record)
+        return outer
+
+    def _leave(self, error: BaseException | None) -> None:
+        if self.record.outer is not None:  # else the send is over: under gather, siblings of a failing receiver go on
+            self.record.calls.append((self.receiver, self.started, clock(), error))
+        self.receiver = None
+        if error is not None:
+            _hide_frame(error)
+
+
+def _hide_frame(error: BaseException) -> None:
+    """Take the frame that caught *error*, one of ours, out of its traceback."""
+    if error.__traceback__ is not None and error.__traceback__.tb_next is not None:
+        error.__traceback__ = error.__traceback__.tb_next
+
+
+def _steps(awaitable: Any) -> Any:
+    """Any awaitable as something with ``send`` and ``throw``."""
+    return (yield from awaitable.__await__())
+
+
+def error_words(error: BaseException) -> tuple[str, str]:
+    """Type and message of an exception, without calling code of the project's (``__str__``)."""
+    cls = type(error)
+    name = signals.type_name(cls)
+    args = BaseException.args.__get__(error)
+    parts = [
+        arg[:512] if type(arg) is str else repr(arg)
+        for arg in args[:4]
+        if type(arg) in (str, int, float, bool, type(None)) and (type(arg) is not int or arg.bit_length() < 256)
+    ]
+    return name, ", ".join(parts)
+
+
+def _is_same_dispatch() -> bool:
+    """Whether the send method that asks was called by another send method: ``super().send(…)`` in a subclass."""
+    return id(sys._getframe(3).f_code) in signals.woven_codes
+
+
+_PROJECT_FILES: dict[str, bool] = {}
+
+
+def _where() -> tuple[CodeType, int] | None:
+    """The project's line that made the send, as code and instruction: the innermost frame outside libraries."""
+    frame = sys._getframe(2).f_back
+    for _ in range(MAX_FRAMES):
+        if frame is None:
+            return None
+        code = frame.f_code
+        try:
+            is_project = _PROJECT_FILES[code.co_filename]
+        except KeyError:
+            is_project = _PROJECT_FILES[code.co_filename] = signals.is_project_file(code.co_filename)
+        if is_project:
+            return code, frame.f_lasti
+        frame = frame.f_back
+    return None
+
+
+_reported: set[tuple[str, type]] = set()
+
+
+def _report(doing: str) -> None:
+    """An error of ours: logged once for each kind, never raised into the project."""
+    error = sys.exc_info()[0] or Exception
+    if (doing, error) not in _reported:
+        _reported.add((doing, error))
+        logger.exception("livesignals could not record a send (%s); further errors of this kind are not logged", doing)
+

@@ -1,0 +1,158 @@
+"""What is known of each signal and of the files sends come from. Found out once, on the project's thread."""
+
+import os
+import sys
+import sysconfig
+import weakref
+from collections.abc import Callable, Iterator
+from fnmatch import fnmatchcase
+from typing import Any
+
+from msgspec import Struct
+
+from livesignals.capture import scope
+from livesignals.catalogue.builtin import BUILTIN
+from livesignals.snapshot.types import shape_of
+
+SEND_METHODS = ("send", "asend", "send_robust", "asend_robust")
+#: Sent for every row that is read: recorded only when SIGNALS names them.
+OFF_BY_DEFAULT = frozenset({"django.db.models.signals.pre_init", "django.db.models.signals.post_init"})
+
+
+class SignalState(Struct, eq=False):
+    """One signal of the process."""
+
+    name: str  # dotted
+    family: str
+    is_on: bool
+    overrides: bool  # its class has a send method of its own
+    reference: Any
+    on_begin: Callable[[dict[str, Any]], "scope.CauseScope | None"] | None = None
+    on_end: Callable[[], None] | None = None
+
+
+#: By id of the signal; an entry goes when its signal does, before the id can be used again.
+states: dict[int, SignalState] = {}
+#: ids of the code objects that have the recording woven in
+woven_codes: set[int] = set()
+_patterns: list[str] = []
+
+
+def configure(patterns: list[str]) -> None:
+    """Which signals are recorded: globs in order, the last that matches counts, "-" in front leaves out.
+
+    Without one that takes in, all are taken in but :data:`OFF_BY_DEFAULT`.
+    """
+    _patterns[:] = patterns
+    for state in states.values():
+        state.is_on = is_recorded(state.name)
+
+
+def is_recorded(name: str) -> bool:
+    """Whether a signal of this dotted name is to be recorded."""
+    includes = [pattern for pattern in _patterns if not pattern.startswith("-")]
+    recorded = not includes and name not in OFF_BY_DEFAULT
+    for pattern in _patterns:
+        glob = pattern.removeprefix("-")
+        if glob == "*" and name in OFF_BY_DEFAULT:
+            continue
+        if fnmatchcase(name, glob) or fnmatchcase(name.rpartition(".")[2], glob):
+            recorded = not pattern.startswith("-")
+    return recorded
+
+
+def register(signal: Any) -> SignalState:
+    """The state of a signal that is sent for the first time."""
+    from django.dispatch import Signal
+
+    name = signal_name(signal)
+    builtin = BUILTIN.get(name)
+    bases = type.__dict__["__mro__"].__get__(type(signal))
+    key = id(signal)
+    state = SignalState(
+        name,
+        builtin.family if builtin else "custom",
+        is_recorded(name),
+        any(method in vars(base) for base in bases if base is not Signal for method in SEND_METHODS),
+        weakref.ref(signal, lambda _: states.pop(key, None)),
+        *_CAUSES.get(name, (None, None)),
+    )
+    states[key] = state
+    return state
+
+
+def signal_name(signal: Any) -> str:
+    """The dotted name under which a module holds *signal*: the shortest module that looks like its home."""
+    for name in BUILTIN:
+        module, _, attribute = name.rpartition(".")
+        if getattr(sys.modules.get(module), attribute, None) is signal:
+            return name
+    names = sorted(_names_of(signal), key=lambda name: ("signals" not in name.split("."), name.count("."), len(name)))
+    return names[0] if names else f"{type(signal).__module__}.{type(signal).__qualname__} without a name"
+
+
+def _names_of(signal: Any) -> Iterator[str]:
+    for module_name, module in list(sys.modules.items()):
+        attributes = getattr(module, "__dict__", None)
+        if type(attributes) is dict:
+            for attribute, value in list(attributes.items()):
+                if value is signal:
+                    yield f"{module_name}.{attribute}"
+
+
+def sender_name(sender: Any) -> str:
+    """A class's dotted name, a model's label; for other objects that of their class."""
+    if sender is None:
+        return "None"
+    cls = type(sender)
+    if issubclass(cls, type):
+        return shape_of(sender).label
+    if issubclass(cls, str):
+        return str.__getitem__(sender, slice(0, 200))
+    return shape_of(cls).label
+
+
+def type_name(cls: type) -> str:
+    """The dotted name of a class."""
+    return shape_of(cls).name
+
+
+def is_project_file(filename: str) -> bool:
+    """Whether a source file is the project's own: not Python's, not an installed package's, not ours."""
+    if filename.startswith("<"):
+        return filename in ("<stdin>", "<console>", "<string>") or filename.startswith("<ipython")
+    return not os.path.abspath(filename).startswith(_library_folders())
+
+
+def _library_folders() -> tuple[str, ...]:
+    import django
+
+    paths = sysconfig.get_paths()
+    folders = {paths[name] for name in ("stdlib", "platstdlib", "purelib", "platlib")}
+    folders.add(os.path.dirname(django.__file__))
+    folders.add(os.path.dirname(os.path.dirname(__file__)))
+    return tuple(folder + os.sep for folder in folders)
+
+
+def _request_begins(named: dict[str, Any]) -> "scope.CauseScope | None":
+    environ, asgi = named.get("environ"), named.get("scope")
+    if type(environ) is dict:
+        return scope.enter("request", f"{environ.get('REQUEST_METHOD', '')} {environ.get('PATH_INFO', '')}")
+    if type(asgi) is dict:
+        return scope.enter("request", f"{asgi.get('method', '')} {asgi.get('path', '')}")
+    return None
+
+
+def _task_begins(named: dict[str, Any]) -> "scope.CauseScope | None":
+    task = getattr(named.get("task_result"), "task", None)
+    function = getattr(task, "func", None)
+    name = f"{getattr(function, '__module__', '')}.{getattr(function, '__qualname__', '')}"
+    return scope.enter("task", name)
+
+
+_CAUSES: dict[str, tuple[Any, Any]] = {
+    "django.core.signals.request_started": (_request_begins, None),
+    "django.core.signals.request_finished": (None, lambda: scope.leave("request")),
+    "django.tasks.signals.task_started": (_task_begins, None),
+    "django.tasks.signals.task_finished": (None, lambda: scope.leave("task")),
+}

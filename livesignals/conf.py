@@ -1,0 +1,136 @@
+"""The one settings dict, ``LIVESIGNALS``: names, types, defaults and meanings.
+
+Read lazily, every time it is asked for, so that ``override_settings`` works.
+"""
+
+import difflib
+import os
+import re
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+import msgspec
+from django.conf import settings as django_settings
+
+from livesignals.exceptions import ConfigurationError
+
+ENVIRONMENT_JOURNAL = "LIVESIGNALS_JOURNAL"
+JOURNAL_SCHEMES = ("sqlite:///", "redis://", "rediss://", "memory:")
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rename="upper"):
+    """``LIVESIGNALS`` as given. What was left out has the default; None means "decided by DEBUG" or "found out"."""
+
+    enabled: bool | None = None  # capture and dashboard on; None: as DEBUG
+    journal: str | None = None  # sqlite:///path, redis://…, memory:; None: .livesignals/ in the project's root
+    retain_events: int = 100_000  # newest events kept
+    retain_bytes: int = 268_435_456  # bytes of them kept, whichever ends first
+    signals: list[str] = []  # globs of dotted names; "-" in front leaves out
+    values: Literal["masked", "names"] | None = None  # None: masked with DEBUG, else names
+    mask: list[str] = []  # more names whose values are secret
+    access: str | None = None  # "superuser", "token" or a dotted path to a callable(request) -> bool
+    capture: Literal["attach", "connect"] = "attach"  # connect: Django makes even the sends it would skip
+    templates: bool | None = None  # template_rendered is sent outside tests too; None: as DEBUG
+
+    def __post_init__(self) -> None:
+        if self.retain_events < 1:
+            raise ValueError("RETAIN_EVENTS must be 1 or more")
+        if self.retain_bytes < 65_536:
+            raise ValueError("RETAIN_BYTES must be 65536 or more")
+        if self.journal is not None and not self.journal.startswith(JOURNAL_SCHEMES):
+            raise ValueError(f"JOURNAL must begin with one of {', '.join(JOURNAL_SCHEMES)}")
+
+
+def read() -> Settings:
+    """The settings in force.
+
+    Raises :class:`ConfigurationError` for a key that does not exist or a value of the wrong type.
+    """
+    raw = getattr(django_settings, "LIVESIGNALS", {})
+    if not isinstance(raw, Mapping):
+        raise ConfigurationError(
+            f"LIVESIGNALS must be a dict, not {type(raw).__name__}.", "Write LIVESIGNALS = {…} in the settings."
+        )
+    _refuse_unknown(raw)
+    try:
+        return msgspec.convert(dict(raw), Settings)
+    except ValueError as error:
+        raise _explained(error) from None
+
+
+def is_enabled(settings: Settings) -> bool:
+    """Whether capture and dashboard are on."""
+    return bool(django_settings.DEBUG) if settings.enabled is None else settings.enabled
+
+
+def shows_values(settings: Settings) -> bool:
+    """Whether values are recorded (masked); otherwise names and types only."""
+    return (settings.values or ("masked" if django_settings.DEBUG else "names")) == "masked"
+
+
+def instruments_templates(settings: Settings) -> bool:
+    """Whether ``template_rendered`` is sent outside of tests."""
+    return bool(django_settings.DEBUG) if settings.templates is None else settings.templates
+
+
+def journal_url(settings: Settings) -> str:
+    """Where the journal is. The environment wins over the settings."""
+    return (
+        os.environ.get(ENVIRONMENT_JOURNAL)
+        or settings.journal
+        or f"sqlite:///{project_root() / '.livesignals' / 'journal.sqlite3'}"
+    )
+
+
+def project_root() -> Path:
+    """The folder that holds the top-level package of the settings module; the working directory without one.
+
+    It is also what tells projects apart that share a journal by mistake.
+    """
+    module = os.environ.get("DJANGO_SETTINGS_MODULE") or getattr(django_settings, "SETTINGS_MODULE", None)
+    loaded = sys.modules.get(module) if module else None
+    filename = getattr(loaded, "__file__", None)
+    if module is None or filename is None:
+        return Path.cwd()
+    path = Path(filename).resolve()
+    depth = module.count(".") + (path.name == "__init__.py")
+    return path.parents[depth]
+
+
+def _refuse_unknown(raw: Mapping[Any, Any]) -> None:
+    known = [field.encode_name for field in msgspec.structs.fields(Settings)]
+    for key in raw:
+        if key not in known:
+            near = difflib.get_close_matches(str(key).upper(), known, n=1, cutoff=0.5)
+            raise ConfigurationError(
+                f"LIVESIGNALS has no setting {key!r}.",
+                f"Did you mean {near[0]!r}?" if near else f"The settings are {', '.join(known)}.",
+            )
+
+
+def _explained(error: ValueError) -> ConfigurationError:
+    """msgspec's "Expected `int`, got `str` - at `$.RETAIN_EVENTS`" in words of Django settings."""
+    found = re.fullmatch(r"(?P<what>.*?)(?: - at `\$\.?(?P<path>.*)`)?", str(error), re.DOTALL)
+    what, path = (found["what"], found["path"]) if found else (str(error), None)
+    if path:
+        key = path.split("[")[0]
+        return ConfigurationError(f"LIVESIGNALS[{key!r}] has a wrong value: {what}.", _type_hint(key))
+    return ConfigurationError(f"LIVESIGNALS: {what}.", "See the README's table of settings.")
+
+
+def _type_hint(key: str) -> str:
+    examples = {
+        "ENABLED": "True or False.",
+        "JOURNAL": "A string such as 'sqlite:////var/lib/app/journal.sqlite3' or 'memory:'.",
+        "RETAIN_EVENTS": "A whole number such as 100000.",
+        "RETAIN_BYTES": "A whole number of bytes such as 268435456.",
+        "SIGNALS": "A list of globs such as ['*', '-django.core.signals.*'].",
+        "VALUES": "'masked' or 'names'.",
+        "MASK": "A list of names such as ['iban'].",
+        "ACCESS": "'superuser', 'token' or a dotted path to a callable.",
+        "CAPTURE": "'attach' or 'connect'.",
+        "TEMPLATES": "True or False.",
+    }
+    return examples.get(key, "See the README's table of settings.")

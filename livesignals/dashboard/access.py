@@ -1,0 +1,125 @@
+"""Who may look. One rule for HTTP and WebSocket; whoever may not gets a 404.
+
+Two ways in: the one-time link that a server on this machine prints, and being a superuser of the project (or whatever
+``LIVESIGNALS["ACCESS"]`` names). DEBUG opens nothing.
+"""
+
+import hmac
+import secrets
+from collections.abc import Callable
+from importlib import import_module
+from io import BytesIO
+from typing import Any
+
+from django.apps import apps
+from django.conf import settings as django_settings
+from django.core import signing
+from django.core.exceptions import DisallowedHost, ImproperlyConfigured
+from django.core.handlers.asgi import ASGIRequest
+from django.http import HttpRequest
+from django.utils.module_loading import import_string
+
+from livesignals import conf
+
+COOKIE_SALT = "livesignals.access"
+COOKIE_SECONDS = 7 * 24 * 3600
+TOKEN_PARAMETER = "token"
+
+LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
+
+
+class OneTimeLinks:
+    """Links that open the dashboard once, for whoever can read the server's terminal.
+
+    Opening one gives a signed cookie, which outlives a restart of the server, and makes the next link.
+    """
+
+    def __init__(self, base_url: str, cookie: str, announce: Callable[[str], None]) -> None:
+        self.base_url = base_url
+        self.cookie = cookie
+        self.announce = announce
+        self._token = secrets.token_urlsafe(24)
+
+    @property
+    def link(self) -> str:
+        """The link that works now."""
+        return f"{self.base_url}?{TOKEN_PARAMETER}={self._token}"
+
+    def redeem(self, token: str) -> str | None:
+        """The cookie's value for the right token, which is then used up; None for a wrong one."""
+        if not hmac.compare_digest(token.encode("utf-8", "replace"), self._token.encode()):
+            return None
+        self._token = secrets.token_urlsafe(24)
+        self.announce(self.link)
+        return _signer().sign("granted")
+
+    def admits(self, request: HttpRequest) -> bool:
+        """Whether the request carries a cookie that a link gave."""
+        try:
+            return bool(_signer().unsign(request.COOKIES.get(self.cookie, ""), max_age=COOKIE_SECONDS))
+        except signing.BadSignature:
+            return False
+
+
+_process_key = secrets.token_urlsafe(32)
+
+
+def _signer() -> signing.TimestampSigner:
+    try:
+        key = django_settings.SECRET_KEY or _process_key
+    except ImproperlyConfigured:
+        key = _process_key
+    return signing.TimestampSigner(key=key, fallback_keys=[], salt=COOKIE_SALT)
+
+
+def page_request(scope: dict[str, Any]) -> HttpRequest:
+    """The request behind an ASGI scope, of a WebSocket too: what an access rule is asked about."""
+    scheme = {"ws": "http", "wss": "https"}.get(scope.get("scheme", "http"), scope.get("scheme", "http"))
+    return ASGIRequest({**scope, "scheme": scheme, "method": scope.get("method", "GET")}, BytesIO())
+
+
+def may_look(request: HttpRequest, links: OneTimeLinks | None) -> bool:
+    """Whether who sent this request may see the dashboard. Reads the session, so not on an event loop."""
+    settings = conf.read()
+    if not conf.is_enabled(settings) or not _is_known_host(request, links):
+        return False
+    if links is not None and links.admits(request):
+        return True
+    _add_user(request)
+    if settings.access in (None, "superuser"):
+        return _is_superuser(request)
+    return bool(import_string(settings.access)(request))
+
+
+def is_same_origin(request: HttpRequest, origin: str) -> bool:
+    """Whether a socket's Origin has the scheme, host and port of the page that the host serves."""
+    return origin.lower() == f"{request.scheme}://{request.headers.get('Host', '')}".lower()
+
+
+def _is_known_host(request: HttpRequest, links: OneTimeLinks | None) -> bool:
+    if links is not None:
+        # A name that somebody else's DNS points here is not ours, whatever ALLOWED_HOSTS says.
+        host = request.headers.get("Host", "")
+        ours = links.base_url.split("://", 1)[1].split("/", 1)[0]
+        return host == ours or host.rpartition(":")[0] in LOOPBACK or host in LOOPBACK
+    try:
+        request.get_host()
+    except DisallowedHost:
+        return False
+    return True
+
+
+def _add_user(request: HttpRequest) -> None:
+    """``request.session`` and ``request.user``, as Django's middleware adds them, where the project has them."""
+    if not apps.is_installed("django.contrib.auth") or not apps.is_installed("django.contrib.sessions"):
+        return
+    from django.contrib.auth import get_user
+
+    engine = import_module(django_settings.SESSION_ENGINE)
+    request.session = engine.SessionStore(request.COOKIES.get(django_settings.SESSION_COOKIE_NAME))
+    request.user = get_user(request)  # type: ignore[assignment]
+
+
+def _is_superuser(request: HttpRequest) -> bool:
+    user = getattr(request, "user", None)
+    return bool(user is not None and user.is_active and getattr(user, "is_superuser", False))

@@ -1,0 +1,161 @@
+"""The dashboard as an ASGI application: alone, or in front of a project's.
+
+It answers below its own prefix and hands everything else on. Its requests pass through none of the project's
+middleware and send no signals, and nothing that happens in them is recorded: a tool that lists sends must not list
+its own.
+"""
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from asgiref.sync import sync_to_async
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect
+from django.urls import Resolver404, get_resolver
+
+from livesignals.capture import muted
+from livesignals.dashboard import access, rendering
+from livesignals.transport.consumer import LiveConsumer
+from livesignals.transport.process import get_feed
+
+Scope = dict[str, Any]
+Receive = Callable[[], Awaitable[dict[str, Any]]]
+Send = Callable[[dict[str, Any]], Awaitable[None]]
+ASGIApplication = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+URLCONF = "livesignals.dashboard.urls"
+SECURITY_HEADERS = {
+    "Content-Security-Policy": (
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
+        "base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+    ),
+    "Cache-Control": "no-store",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Referrer-Policy": "same-origin",
+    "X-Content-Type-Options": "nosniff",
+}
+#: Daphne's own bound is a megabyte; a page has nothing that long to say.
+MAX_MESSAGE_BYTES = 16_384
+
+
+def mount(application: ASGIApplication, prefix: str = "/livesignals/") -> "Dashboard":
+    """The dashboard in front of a project's ASGI application::
+
+        application = mount(get_asgi_application())
+
+    Below *prefix* the dashboard answers, HTTP and WebSocket; everything else goes to *application*.
+    """
+    return Dashboard(prefix, application)
+
+
+class Dashboard:
+    """The ASGI application. ``links`` is set by a server that prints one-time links."""
+
+    def __init__(self, prefix: str = "/", application: ASGIApplication | None = None) -> None:
+        if not (prefix.startswith("/") and prefix.endswith("/")):
+            raise ValueError(f"the prefix must begin and end with a slash, such as '/livesignals/', not {prefix!r}")
+        self.prefix = prefix
+        self.application = application
+        self.links: access.OneTimeLinks | None = None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        path = scope.get("path", "")
+        is_ours = scope["type"] in ("http", "websocket") and path.startswith(self.prefix)
+        if not is_ours and self.application is not None:
+            await self.application(scope, receive, send)
+        elif scope["type"] == "http":
+            with muted():
+                response = await sync_to_async(self._respond, thread_sensitive=False)(scope)
+                await _send_response(response, send, is_head=scope["method"] == "HEAD")
+        elif scope["type"] == "websocket":
+            with muted():
+                await self._socket(scope, receive, send)
+
+    # HTTP, on a worker thread
+
+    def _respond(self, scope: Scope) -> HttpResponseBase:
+        request = access.page_request(scope)
+        response = self._answer(request)
+        for name, value in SECURITY_HEADERS.items():
+            response.setdefault(name, value)  # type: ignore[attr-defined]
+        return response
+
+    def _answer(self, request: HttpRequest) -> HttpResponseBase:
+        if request.method not in ("GET", "HEAD"):
+            return HttpResponse(status=405, headers={"Allow": "GET, HEAD"})
+        redeemed = self._redeem(request)
+        if redeemed is not None:
+            return redeemed
+        if not access.may_look(request, self.links):
+            return self._not_found()
+        try:
+            match = get_resolver(URLCONF).resolve("/" + request.path.removeprefix(self.prefix))
+            response: HttpResponseBase = match.func(request, *match.args, **match.kwargs)
+        except (Resolver404, Http404):
+            return self._not_found()
+        return response
+
+    def _redeem(self, request: HttpRequest) -> HttpResponseBase | None:
+        """The answer to a one-time link: a cookie, and the page without the token in its address."""
+        token = request.GET.get(access.TOKEN_PARAMETER)
+        if self.links is None or token is None or request.path != self.prefix:
+            return None
+        if access.may_look(request, self.links):
+            return HttpResponseRedirect(request.path)
+        cookie = self.links.redeem(token)
+        if cookie is None:
+            return self._not_found()
+        response = HttpResponseRedirect(request.path)
+        response.set_cookie(
+            self.links.cookie,
+            cookie,
+            max_age=access.COOKIE_SECONDS,
+            path=self.prefix,
+            httponly=True,
+            samesite="Strict",
+            secure=request.is_secure(),
+        )
+        return response
+
+    def _not_found(self) -> HttpResponse:
+        hint = "\nOpen the link that the server printed in its terminal; each works once.\n" if self.links else "\n"
+        return HttpResponse("Not found." + hint, status=404, content_type="text/plain; charset=utf-8")
+
+    # WebSocket, on the event loop
+
+    async def _socket(self, scope: Scope, receive: Receive, send: Send) -> None:
+        request = access.page_request(scope)
+        is_page = request.path == f"{self.prefix}socket/"
+        origin = request.headers.get("Origin", "")
+        if not is_page or not access.is_same_origin(request, origin) or not await self._may_look(scope):
+            await receive()  # websocket.connect
+            await send({"type": "websocket.close"})
+            return
+
+        async def may_still_look() -> bool:
+            return await self._may_look(scope)
+
+        consumer = LiveConsumer(feed=get_feed(), rendering=rendering)
+        await consumer({**scope, "livesignals.may_still_look": may_still_look}, receive, send)
+
+    async def _may_look(self, scope: Scope) -> bool:
+        return await sync_to_async(self._may_look_now, thread_sensitive=False)(scope)
+
+    def _may_look_now(self, scope: Scope) -> bool:
+        from django.db import close_old_connections
+
+        try:
+            return access.may_look(access.page_request(scope), self.links)
+        finally:
+            close_old_connections()
+
+
+async def _send_response(response: HttpResponseBase, send: Send, *, is_head: bool) -> None:
+    headers = [(name.encode("ascii").lower(), value.encode("latin1")) for name, value in response.items()]
+    headers += [(b"set-cookie", cookie.output(header="").strip().encode("ascii")) for cookie in response.cookies.values()]
+    streaming = getattr(response, "streaming", False)
+    body = b"".join(response.streaming_content) if streaming else response.content  # type: ignore[attr-defined]
+    if b"content-length" not in dict(headers):
+        headers.append((b"content-length", b"%d" % len(body)))
+    await send({"type": "http.response.start", "status": response.status_code, "headers": headers})
+    await send({"type": "http.response.body", "body": b"" if is_head else body})

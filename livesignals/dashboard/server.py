@@ -1,0 +1,60 @@
+"""Daphne, in this process, with a link printed once it listens."""
+
+import errno
+import os
+import socket
+from collections.abc import Callable
+from typing import Any
+
+from livesignals.dashboard.access import OneTimeLinks
+from livesignals.dashboard.asgi import MAX_MESSAGE_BYTES, Dashboard
+from livesignals.exceptions import LiveSignalsError
+
+
+class CannotListen(LiveSignalsError):
+    """The address cannot be listened on."""
+
+
+def serve(dashboard: Dashboard, *, host: str, port: int, announce: Callable[[str], None]) -> None:
+    """Serve until interrupted. *announce* is called with each one-time link, the first when the server listens.
+
+    Raises :class:`CannotListen`.
+    """
+    _check_address(host, port)
+    # Importing it installs Twisted's asyncio reactor.
+    from daphne.endpoints import build_endpoint_description_strings
+    from daphne.server import Server
+
+    shown = f"[{host}]" if ":" in host else host
+    links = OneTimeLinks(f"http://{shown}:{port}{dashboard.prefix}", f"livesignals_{port}", announce)
+    dashboard.links = links
+
+    class _Server(Server):  # type: ignore[misc]
+        def listen_success(self, listening: Any) -> None:
+            super().listen_success(listening)
+            announce(links.link)
+
+    _Server(
+        application=dashboard,
+        endpoints=build_endpoint_description_strings(host=shown.strip("[]"), port=port),
+        verbosity=0,
+        websocket_max_message_size=MAX_MESSAGE_BYTES,
+        websocket_max_frame_size=MAX_MESSAGE_BYTES,
+        application_close_timeout=2,
+    ).run()
+
+
+def _check_address(host: str, port: int) -> None:
+    """Twisted would only log that it cannot listen."""
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        with socket.socket(family, kind, protocol) as probe:
+            if os.name == "posix":
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(address)
+    except OSError as error:
+        if error.errno == errno.EADDRINUSE:
+            message = f"Port {port} on {host} is in use: choose another with --port, or end the other server."
+        else:
+            message = f"{host}:{port} cannot be listened on: {error.strerror or error}."
+        raise CannotListen(message) from None

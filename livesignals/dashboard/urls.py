@@ -1,0 +1,12 @@
+"""The dashboard's paths, below the prefix where it is mounted."""
+
+from django.urls import path
+
+from livesignals.dashboard import views
+
+urlpatterns = [
+    path("", views.index, name="index"),
+    path("events/<str:epoch>/<int:event_id>/", views.event, name="event"),
+    path("range/", views.events_between, name="range"),
+    path("static/<path:path>", views.static, name="static"),
+]

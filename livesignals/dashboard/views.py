@@ -1,0 +1,97 @@
+"""What the dashboard answers over HTTP. On a worker thread; whoever gets here may look."""
+
+from pathlib import Path
+
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
+from django.utils.html import format_html
+from django.utils.translation import gettext
+from django.views.static import serve
+
+import livesignals
+from livesignals.dashboard import rendering
+from livesignals.events import Event
+from livesignals.exceptions import FilterError, JournalError
+from livesignals.filters import FIELDS, parse
+from livesignals.transport.process import get_journal
+
+#: At most so many rows are opened from one row that stands for many.
+RANGE_ROWS = 500
+
+_PACKAGE = Path(livesignals.__file__).resolve().parent
+#: In a wheel the assets are inside the package, in a checkout beside it.
+STATIC_ROOT = next(
+    (folder for folder in (_PACKAGE / "static", _PACKAGE.parent / "static") if (folder / "livesignals").is_dir()),
+    _PACKAGE / "static",
+)
+
+
+def index(request: HttpRequest) -> HttpResponse:
+    """The page."""
+    base = request.path
+    html = rendering.index_html(
+        base=base,
+        assets=f"{base}static/livesignals/",
+        socket_url=f"{base}socket/",
+        fields=FIELDS,
+    )
+    return HttpResponse(html)
+
+
+def event(request: HttpRequest, epoch: str, event_id: int) -> HttpResponse:
+    """The detail pane of one event."""
+    try:
+        journal = get_journal()
+        found = journal.get(event_id) if journal.bounds().epoch == epoch else None
+        if found is None:
+            text = gettext("This event is not retained any more: newer ones have taken its place.")
+            return _notice(text, status=404)
+        return HttpResponse(rendering.detail_html(found, _tree(journal.tree(found.root))))
+    except JournalError as error:
+        return _notice(f"{error} {error.hint}", status=503)
+
+
+def events_between(request: HttpRequest) -> HttpResponse:
+    """The rows of a range of ids that match the filter, newest first."""
+    try:
+        first, last = int(request.GET["first"]), int(request.GET["last"])
+        chosen = parse(request.GET.get("filter", ""))
+    except (KeyError, ValueError):
+        return _notice(gettext("first and last must be ids of events."), status=400)
+    except FilterError as error:
+        return _notice(str(error), status=400)
+    try:
+        found = get_journal().search_forward(chosen, after=first - 1, limit=RANGE_ROWS)
+    except JournalError as error:
+        return _notice(f"{error} {error.hint}", status=503)
+    events = [event for event in found.events if event.id <= last]
+    rows = rendering.rows_html(reversed(events))
+    if len(events) == RANGE_ROWS and not found.exhausted and found.scanned_to < last:
+        rows = rendering.coalesced_html(found.scanned_to + 1, last, last - found.scanned_to) + rows
+    return HttpResponse(rows)
+
+
+def static(request: HttpRequest, path: str) -> HttpResponseBase:
+    """The dashboard's own assets: nothing has to be set up for them."""
+    if not path.startswith("livesignals/"):
+        raise Http404
+    return serve(request, path, document_root=str(STATIC_ROOT))
+
+
+def _tree(events: list[Event]) -> list[tuple[int, Event]]:
+    """(depth, event) from the root down, siblings in the order in which they began."""
+    children: dict[str | None, list[Event]] = {}
+    known = {event.uid for event in events}
+    for found in sorted(events, key=lambda event: (event.ts, event.process.seq)):
+        parent = found.parent if found.parent in known else None
+        children.setdefault(parent, []).append(found)
+    tree: list[tuple[int, Event]] = []
+    waiting = [(0, found) for found in reversed(children.get(None, []))]
+    while waiting:
+        depth, found = waiting.pop()
+        tree.append((depth, found))
+        waiting += [(depth + 1, child) for child in reversed(children.get(found.uid, []))]
+    return tree
+
+
+def _notice(text: str, *, status: int) -> HttpResponse:
+    return HttpResponse(format_html('<p class="notice" role="alert">{}</p>', text), status=status)

@@ -1,0 +1,18 @@
+"""The immutable event and its JSON."""
+
+from livesignals.events.codec import decode, decode_stored, encode, encode_body, splice
+from livesignals.events.model import Cause, Error, Event, Process, ReceiverCall, Transaction
+
+__all__ = [
+    "Cause",
+    "Error",
+    "Event",
+    "Process",
+    "ReceiverCall",
+    "Transaction",
+    "decode",
+    "decode_stored",
+    "encode",
+    "encode_body",
+    "splice",
+]

@@ -1,0 +1,85 @@
+"""The event: the immutable record of one send. No Django here.
+
+The JSON form is the public contract (one object a line in ``tail --json`` and ``export``);
+field order here is key order there.
+"""
+
+from typing import Any, Literal
+
+from msgspec import Struct, field
+
+Status = Literal["returned", "raised", "skipped"]
+ReceiverStatus = Literal["returned", "raised", "cancelled", "not_run"]
+TransactionState = Literal["autocommit", "pending", "committed", "rolled_back", "unknown"]
+
+FORMAT_VERSION = 1
+
+
+class Error(Struct, frozen=True):
+    """An exception in words; ``message`` is masked and shortened."""
+
+    type: str  # dotted, "builtins." left out
+    message: str
+
+
+class ReceiverCall(Struct, frozen=True, kw_only=True):
+    """One receiver's run in one send."""
+
+    name: str  # dotted
+    duration_us: float
+    is_async: bool = field(name="async", default=False)
+    status: ReceiverStatus = "returned"
+    error: Error | None = None
+    place: str | None = None  # "shop/receivers.py:41", where the receiver is defined
+    start_us: float = 0.0  # after the beginning of the send
+
+
+class Cause(Struct, frozen=True, kw_only=True):
+    """What the send ran inside."""
+
+    kind: str  # request, command, task, test, shell or process
+    name: str  # "POST /orders/", "manage.py migrate"
+    id: str  # the same for all sends of one request, command, …
+
+
+class Transaction(Struct, frozen=True, kw_only=True):
+    """The database transaction that was open when the send was made."""
+
+    db: str  # alias
+    state: TransactionState
+    id: str = ""  # "" under autocommit
+
+
+class Process(Struct, frozen=True, kw_only=True):
+    """Where the send was made."""
+
+    host: str
+    pid: int
+    seq: int  # counts the captured sends of the process, from 1
+
+
+class Event(Struct, frozen=True, kw_only=True):
+    """The record of one send. ``epoch`` and ``id`` are given by the journal; before that "" and 0."""
+
+    v: int = FORMAT_VERSION
+    epoch: str = ""
+    id: int = 0
+    uid: str
+    parent: str | None = None  # uid of the send whose receiver made this send
+    root: str  # uid of the topmost send of the tree; its own uid when there is no parent
+    ts: str  # when the send began, RFC 3339 in UTC, always six digits of microseconds and "Z"
+    signal: str  # dotted
+    family: str  # a key of catalogue.FAMILIES
+    sender: str  # "shop.Order" for a model, else dotted
+    method: str = "send"  # send, asend, send_robust or asend_robust
+    duration_us: float | None = None  # None when skipped
+    status: Status = "returned"
+    error: Error | None = None
+    receivers: list[ReceiverCall] = []
+    kwargs: dict[str, Any] = {}  # snapshot: JSON-safe, masked
+    cause: Cause | None = None
+    where: str | None = None  # "shop/views.py:41 place_order", the project's own line
+    transaction: Transaction | None = None
+    process: Process
+    thread: str = "MainThread"
+    flags: list[str] = []  # truncated, masked, async, nested, …

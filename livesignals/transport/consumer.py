@@ -1,0 +1,325 @@
+"""One browser's reader: filter, cursor, frames. On the server's event loop.
+
+Catch-up and live are one mechanism: read on from the cursor. A batch in the group only says that there is more; what
+it holds is read through the feed, by id, so that a batch that the layer dropped is missed by nobody. At most ten
+frames a second go out and two are under way; what does not fit into a frame is one row that says how much it was.
+The messages are described in the README's "How it works".
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable, Callable
+from typing import Any, Protocol
+
+import msgspec
+from channels.generic.websocket import AsyncWebsocketConsumer
+
+from livesignals.events import Event
+from livesignals.exceptions import FilterError, JournalError
+from livesignals.filters import Filter, parse
+from livesignals.transport.feed import GROUP, LAYER_ALIAS, Feed, Problem
+
+logger = logging.getLogger("livesignals")
+
+FRAME_SECONDS = 0.1
+FRAME_ROWS = 60
+FIRST_ROWS = 100
+READ_EVENTS = 2_000
+FRAMES_IN_FLIGHT = 2
+STATE_SECONDS = 0.5
+HEARTBEAT_SECONDS = 5.0
+#: How often it is asked whether the person may still look.
+ACCESS_SECONDS = 5.0
+MAX_CONNECTIONS = 500
+#: Commands a second that a page may send, on average over two seconds.
+COMMANDS_PER_SECOND = 50
+
+CLOSE_SIGNED_OUT = 4401
+CLOSE_TOO_MANY = 4429
+
+NO_GROUP_HANDLERS = ("websocket.connect", "websocket.receive", "websocket.disconnect", "livesignals.batch")
+
+
+class Rendering(Protocol):
+    """How rows look: :mod:`livesignals.dashboard.rendering`."""
+
+    def row_html(self, event: Event) -> str: ...
+    def coalesced_html(self, first_id: int, last_id: int, count: int) -> str: ...
+    def notice_html(self, kind: str, text: str) -> str: ...
+    def gap_html(self, first_id: int, last_id: int, reason: str) -> str: ...
+
+
+class Command(msgspec.Struct):
+    """What a page may say. Keys that are not named here (htmx's ``headers``) are left out."""
+
+    type: str
+    epoch: str | None = None
+    id: int | None = None
+    filter: str = ""
+    paused: bool = False
+    frame: int = 0
+
+
+class LiveConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
+    """The socket of one page."""
+
+    groups = [GROUP]
+    channel_layer_alias = LAYER_ALIAS
+
+    def __init__(self, *, feed: Feed, rendering: Rendering) -> None:
+        super().__init__()
+        self.feed = feed
+        self.rendering = rendering
+        self.filter: Filter = parse("")
+        self.epoch = ""
+        self.cursor = 0  # read up to here
+        self.counted = 0  # while paused: counted up to here
+        self.waiting = self.waiting_errors = 0
+        self.is_greeted = self.is_paused = self.needs_reset = False
+        self.frames_sent = self.frames_acknowledged = 0
+        self.next_frame_at = 0.0
+        self.commands = 0.0
+        self.commands_at = time.monotonic()
+        self.wake = asyncio.Event()
+        self.tasks: list[asyncio.Task[None]] = []
+        self.last_state: dict[str, Any] = {}
+        self.state_at = 0.0
+
+    async def dispatch(self, message: dict[str, Any]) -> None:
+        # Channels' own closes old database connections first, a hop to a thread for every message.
+        if message["type"] in NO_GROUP_HANDLERS:
+            await getattr(self, message["type"].replace(".", "_"))(message)
+
+    async def connect(self) -> None:
+        await self.accept()
+        await self.feed.watch()
+        if self.feed.watchers > MAX_CONNECTIONS:
+            await self.close(CLOSE_TOO_MANY)
+            return
+        self.tasks = [asyncio.ensure_future(task) for task in (self._pump(), self._tell_state(), self._check_access())]
+
+    async def disconnect(self, code: int) -> None:
+        for task in self.tasks:
+            task.cancel()
+        await self.feed.unwatch()
+
+    async def livesignals_batch(self, message: dict[str, Any]) -> None:
+        self.feed.receive(message)
+        self.wake.set()
+
+    # Commands of the page
+
+    async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:
+        if not self._may_command():
+            await self._error("command", f"more than {COMMANDS_PER_SECOND} commands a second; this one was left out")
+            return
+        try:
+            command = msgspec.json.decode(text_data if text_data is not None else bytes_data or b"", type=Command)
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            await self._error("command", f"not understood: {error}")
+            return
+        handler = self._COMMANDS.get(command.type)
+        if handler is None:
+            known = ", ".join(self._COMMANDS)
+            await self._error("command", f"there is no command {command.type[:40]!r}", expected=f"one of {known}")
+            return
+        await handler(self, command)
+        self.wake.set()
+
+    async def _hello(self, command: Command) -> None:
+        self.is_paused = command.paused
+        self.frames_acknowledged = self.frames_sent
+        await self._set_filter(command)
+        if command.epoch and command.epoch == self.feed.epoch and command.id is not None:
+            self.epoch, self.cursor = command.epoch, max(0, min(command.id, self.feed.head))
+            self.counted, self.needs_reset = self.cursor, False
+        self.is_greeted = True
+
+    async def _set_filter(self, command: Command) -> None:
+        try:
+            self.filter = parse(command.filter)
+        except FilterError as error:
+            await self._error("filter", error.message, column=error.column, expected=error.expected)
+            self.needs_reset = self.needs_reset or not self.is_greeted
+            return
+        self.needs_reset = True
+        await self._say(type="filter", ok=True, filter=self.filter.source, english=self.filter.english())
+
+    async def _acknowledge(self, command: Command) -> None:
+        self.frames_acknowledged = max(self.frames_acknowledged, min(command.frame, self.frames_sent))
+
+    async def _pause(self, command: Command) -> None:
+        self.is_paused, self.counted = True, self.cursor
+        self.waiting = self.waiting_errors = 0
+
+    async def _resume(self, command: Command) -> None:
+        self.is_paused = False
+        self.waiting = self.waiting_errors = 0
+
+    _COMMANDS: dict[str, Callable[["LiveConsumer", Command], Awaitable[None]]] = {
+        "hello": _hello,
+        "ack": _acknowledge,
+        "filter": _set_filter,
+        "pause": _pause,
+        "resume": _resume,
+    }
+
+    def _may_command(self) -> bool:
+        now = time.monotonic()
+        self.commands = max(0.0, self.commands - (now - self.commands_at) * COMMANDS_PER_SECOND) + 1
+        self.commands_at = now
+        return self.commands <= 2 * COMMANDS_PER_SECOND
+
+    # Reading on
+
+    async def _pump(self) -> None:
+        while True:
+            await self.wake.wait()
+            pause = self.next_frame_at - time.monotonic()
+            if pause > 0:
+                await asyncio.sleep(pause)
+            self.wake.clear()
+            if not self.is_greeted:
+                continue
+            try:
+                await self._read_on()
+            except JournalError:
+                # The feed says what is wrong with the journal; here it is only tried again.
+                await asyncio.sleep(1)
+                self.wake.set()
+            except Exception:
+                logger.exception("livesignals: a reader failed")
+                await self._error("server", "The server could not read on; its log says why.")
+                await asyncio.sleep(1)
+                self.wake.set()
+
+    async def _read_on(self) -> None:
+        if self.frames_sent - self.frames_acknowledged >= FRAMES_IN_FLIGHT:
+            return  # the acknowledgement wakes the pump
+        if self.needs_reset or self.epoch != self.feed.epoch:
+            await self._start_over()
+        elif self.is_paused:
+            await self._count_waiting()
+        elif self.cursor < self.feed.head:
+            await self._show_next()
+
+    async def _start_over(self) -> None:
+        """The newest matching events; live goes on from the head at this moment."""
+        is_new_epoch = bool(self.epoch) and self.epoch != self.feed.epoch
+        self.needs_reset = False
+        self.epoch, head, chosen = self.feed.epoch, self.feed.head, self.filter
+        self.cursor = self.counted = head
+        self.waiting = self.waiting_errors = 0
+        found = await self.feed.run(lambda journal: journal.search(chosen, before=head + 1, limit=FIRST_ROWS))
+        if chosen is not self.filter:
+            return  # another filter was asked for meanwhile
+        content = [self.feed.rendered(event, self.rendering.row_html) for event in found.events]
+        if is_new_epoch:
+            content.insert(0, self.rendering.notice_html("epoch", ""))
+        await self._frame(content, shown=len(found.events), reset=True)
+
+    async def _show_next(self) -> None:
+        after = self.cursor
+        events = await self.feed.read(after, READ_EVENTS)
+        if not events:
+            return
+        last = events[-1].id
+        self.cursor = last
+        matching = list(filter(self.filter.matches, events))
+        content = [self.feed.rendered(event, self.rendering.row_html) for event in reversed(matching[-FRAME_ROWS:])]
+        if len(matching) > FRAME_ROWS:
+            left = matching[:-FRAME_ROWS]
+            content.append(self.rendering.coalesced_html(left[0].id, left[-1].id, len(left)))
+        if events[0].id > after + 1:
+            content.append(self.rendering.gap_html(after + 1, events[0].id - 1, "evicted"))
+        if content:
+            await self._frame(content, shown=len(matching), reset=False)
+        if self.cursor < self.feed.head:
+            self.wake.set()
+
+    async def _count_waiting(self) -> None:
+        events = await self.feed.read(self.counted, READ_EVENTS)
+        if not events:
+            return
+        self.counted = events[-1].id
+        matching = list(filter(self.filter.matches, events))
+        self.waiting += len(matching)
+        self.waiting_errors += sum(map(_has_error, matching))
+        self.next_frame_at = time.monotonic() + FRAME_SECONDS
+        if self.counted < self.feed.head:
+            self.wake.set()
+
+    # Telling the page
+
+    async def _frame(self, content: list[str], *, shown: int, reset: bool) -> None:
+        self.frames_sent += 1
+        self.next_frame_at = time.monotonic() + FRAME_SECONDS
+        await self._say(
+            type="rows",
+            frame=self.frames_sent,
+            epoch=self.epoch,
+            id=self.cursor,
+            reset=reset,
+            shown=shown,
+            content="".join(content),
+            target="#rows",
+            swap="innerHTML" if reset else "afterbegin",
+        )
+
+    async def _tell_state(self) -> None:
+        while True:
+            state, now = self._state(), time.monotonic()
+            if state != self.last_state or now - self.state_at >= HEARTBEAT_SECONDS:
+                self.last_state, self.state_at = state, now
+                await self._say(**state)
+            self.wake.set()
+            await asyncio.sleep(STATE_SECONDS)
+
+    def _state(self) -> dict[str, Any]:
+        feed = self.feed
+        counts, oldest, newest = feed.counts, feed.oldest, feed.newest
+        return {
+            "type": "state",
+            "live": not self.is_paused,
+            "rate": round(feed.rate, 1),
+            "captured": counts.captured if counts else 0,
+            "stored": counts.stored if counts else 0,
+            "dropped": sum(counts.dropped.values()) if counts else 0,
+            "dropped_reasons": counts.dropped if counts else {},
+            "buffered": counts.buffered if counts else 0,
+            "retained": counts.retained if counts else 0,
+            "evicted": counts.evicted if counts else 0,
+            "families": counts.by_family if counts else {},
+            "last_ts": newest.ts if newest else None,
+            "epoch": self.epoch,
+            "last_id": feed.head,
+            "cursor": self.cursor,
+            "window": [oldest.ts, newest.ts] if oldest and newest else None,
+            "waiting": self.waiting,
+            "waiting_errors": self.waiting_errors,
+            "problem": _problem(feed.problem),
+        }
+
+    async def _check_access(self) -> None:
+        """A logout, or a permission taken away, closes the socket."""
+        may_still_look: Callable[[], Awaitable[bool]] | None = self.scope.get("livesignals.may_still_look")
+        while may_still_look is not None:
+            await asyncio.sleep(ACCESS_SECONDS)
+            if not await may_still_look():
+                await self.close(CLOSE_SIGNED_OUT)
+                return
+
+    async def _error(self, of: str, message: str, *, column: int | None = None, expected: str = "") -> None:
+        await self._say(type="error", of=of, message=message, column=column, expected=expected)
+
+    async def _say(self, **message: Any) -> None:
+        await self.send(text_data=msgspec.json.encode(message).decode())
+
+
+def _has_error(event: Event) -> bool:
+    return event.status == "raised" or any(call.status == "raised" for call in event.receivers)
+
+
+def _problem(problem: Problem | None) -> dict[str, str] | None:
+    return None if problem is None else {"message": problem.message, "hint": problem.hint}

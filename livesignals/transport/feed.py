@@ -1,0 +1,210 @@
+"""What a server process knows of the journal: the newest events, decoded once, and the counts.
+
+One feed for a process, on the server's event loop. While somebody looks, a task follows the journal and announces
+each batch to the Channels group, as one string; consumers hand that string back to :meth:`Feed.receive`, which
+decodes it once for all of them. Whatever blocks runs on worker threads: one follows, others answer questions.
+"""
+
+import asyncio
+import logging
+import time
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from itertools import islice
+from typing import Any, TypeVar
+
+from channels.layers import InMemoryChannelLayer, channel_layers
+from msgspec import Struct
+
+from livesignals.events import Event, decode
+from livesignals.exceptions import JournalError
+from livesignals.journal import Bounds, Counts, Journal
+
+logger = logging.getLogger("livesignals")
+
+GROUP = "livesignals"
+#: The channel layer has an alias of its own; the project's CHANNEL_LAYERS stay as they are.
+LAYER_ALIAS = "livesignals"
+#: Events kept decoded, so that readers at the head need no journal.
+RING_EVENTS = 10_000
+BATCH_EVENTS = 1_000
+#: Rows kept as HTML.
+RENDERED_ROWS = 2_000
+POLL_SECONDS = 0.01
+COUNTS_SECONDS = 0.5
+#: The rate is an average over so many seconds.
+RATE_SECONDS = 3.0
+
+Result = TypeVar("Result")
+
+
+class Problem(Struct, frozen=True):
+    """Why the page cannot show what happens, and what to do."""
+
+    message: str
+    hint: str = ""
+
+
+class Feed:
+    """Follows one journal for all consumers of a process."""
+
+    def __init__(self, get_journal: Callable[[], Journal]) -> None:
+        self._get_journal = get_journal
+        self._ring: deque[Event] = deque(maxlen=RING_EVENTS)
+        self._follower = ThreadPoolExecutor(1, thread_name_prefix="livesignals-follow")
+        self._workers = ThreadPoolExecutor(2, thread_name_prefix="livesignals-read")
+        self._rows: dict[int, str] = {}
+        self._tasks: list[asyncio.Task[None]] = []
+        self.watchers = 0
+        self._announced = ("", 0)  # epoch and id of the newest event that went to the group
+        self._has_more = True
+        self._rates: deque[tuple[float, int]] = deque()
+        self.epoch = ""
+        self.head = 0  # the newest id received from the group
+        self.counts: Counts | None = None
+        self.bounds: Bounds | None = None
+        self.oldest: Event | None = None
+        self.newest: Event | None = None
+        self.rate = 0.0
+        self.problem: Problem | None = None
+
+    async def watch(self) -> None:
+        """Begin to follow, unless it is done already. Pair with :meth:`unwatch`."""
+        self.watchers += 1
+        if self.watchers == 1:
+            await self._catch_up()
+            self._tasks = [asyncio.ensure_future(self._follow()), asyncio.ensure_future(self._count())]
+
+    async def unwatch(self) -> None:
+        """One reader less; without readers nothing is followed."""
+        self.watchers -= 1
+        if not self.watchers:
+            for task in self._tasks:
+                task.cancel()
+            self._tasks = []
+
+    async def run(self, work: Callable[[Journal], Result]) -> Result:
+        """Run *work* with the journal on the worker thread. Raises what it raises."""
+        return await asyncio.get_running_loop().run_in_executor(self._workers, lambda: work(self._get_journal()))
+
+    def receive(self, message: dict[str, Any]) -> None:
+        """Take a batch from the group; the first consumer that does decodes it."""
+        if message["epoch"] != self.epoch:
+            self._ring.clear()
+            self._rows.clear()
+            self.epoch, self.head = message["epoch"], message["after"]
+        if message["last"] <= self.head:
+            return
+        if message["after"] != self.head:  # a batch was dropped on the way: readers go to the journal
+            self._ring.clear()
+        if message["lines"]:
+            self._ring.extend(map(decode, message["lines"].split("\n")))
+        self.head = message["last"]
+        self.newest = self._ring[-1] if self._ring else None
+
+    async def read(self, after: int, limit: int) -> list[Event]:
+        """The next events after an id, ascending: from memory when they are there, else from the journal."""
+        ring = self._ring
+        if ring and after >= ring[0].id - 1:
+            skip = max(0, after - ring[0].id + 1)
+            return list(islice(ring, skip, skip + limit))
+        return await self.run(lambda journal: journal.read(after, limit))
+
+    def rendered(self, event: Event, render: Callable[[Event], str]) -> str:
+        """The event's row, rendered once for all who see it."""
+        html = self._rows.get(event.id)
+        if html is None:
+            if len(self._rows) >= RENDERED_ROWS:
+                self._rows.clear()
+            html = self._rows[event.id] = render(event)
+        return html
+
+    async def _catch_up(self) -> None:
+        try:
+            self.bounds = await self.run(lambda journal: journal.bounds())
+            self.counts = await self.run(lambda journal: journal.counts())
+        except JournalError as error:
+            self.problem = Problem(str(error), error.hint)
+            return
+        if self.bounds.epoch != self.epoch or self.bounds.last != self.head:
+            self._ring.clear()
+            self._rows.clear()
+        self.epoch, self.head = self._announced = self.bounds.epoch, self.bounds.last
+        self._has_more = True
+
+    async def _follow(self) -> None:
+        """Announce what is new, batch after batch."""
+        layer = channel_layer()
+        while True:
+            try:
+                message = await asyncio.get_running_loop().run_in_executor(self._follower, self._next_batch)
+                self.problem = None
+            except JournalError as error:
+                self.problem = Problem(str(error), error.hint)
+                await asyncio.sleep(1)
+                continue
+            except Exception:
+                logger.exception("livesignals: following the journal failed")
+                self.problem = Problem("The journal cannot be followed.", "The server's log says why.")
+                await asyncio.sleep(1)
+                continue
+            if message is not None:
+                self.receive(message)
+                await layer.group_send(GROUP, message)
+
+    def _next_batch(self) -> dict[str, Any] | None:
+        """Wait up to half a second for new events. On the following thread."""
+        journal = self._get_journal()
+        deadline = time.monotonic() + COUNTS_SECONDS
+        while time.monotonic() < deadline:
+            if self._has_more or journal.changed():
+                epoch, announced = self._announced
+                tail = journal.tail(announced, BATCH_EVENTS)
+                is_new_epoch = tail.epoch != epoch
+                if is_new_epoch:
+                    tail = journal.tail(0, BATCH_EVENTS)
+                self._has_more = len(tail.lines) >= BATCH_EVENTS
+                if tail.lines or is_new_epoch:
+                    self._announced = tail.epoch, tail.last
+                    return {
+                        "type": "livesignals.batch",
+                        "epoch": tail.epoch,
+                        "after": tail.after,
+                        "last": tail.last,
+                        "lines": b"\n".join(tail.lines).decode(),
+                    }
+            time.sleep(POLL_SECONDS)
+        return None
+
+    async def _count(self) -> None:
+        while True:
+            try:
+                self.counts = await self.run(lambda journal: journal.counts())
+                self.bounds = bounds = await self.run(lambda journal: journal.bounds())
+                if self.oldest is None or self.oldest.id != bounds.first:
+                    self.oldest = next(iter(await self.run(lambda journal: journal.read(bounds.first - 1, 1))), None)
+                if self.newest is None:
+                    self.newest = next(iter(await self.run(lambda journal: journal.read(bounds.last - 1, 1))), None)
+            except JournalError as error:
+                self.problem = Problem(str(error), error.hint)
+            else:
+                self._measure_rate(self.counts.captured)
+            await asyncio.sleep(COUNTS_SECONDS)
+
+    def _measure_rate(self, captured: int) -> None:
+        now = time.monotonic()
+        self._rates.append((now, captured))
+        while len(self._rates) > 2 and now - self._rates[0][0] > RATE_SECONDS:
+            self._rates.popleft()
+        seconds = now - self._rates[0][0]
+        self.rate = max(0, captured - self._rates[0][1]) / seconds if seconds else 0.0
+
+
+def channel_layer() -> Any:
+    """The layer that carries batches. In memory: the server's own loop is the only one that sends and receives."""
+    layer = channel_layers.backends.get(LAYER_ALIAS)
+    if layer is None:
+        layer = InMemoryChannelLayer(group_expiry=10**9)
+        channel_layers.set(LAYER_ALIAS, layer)
+    return layer

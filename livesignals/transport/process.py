@@ -1,0 +1,74 @@
+"""What this process has one of: a journal, a flusher, a feed. Each is made, and imported, when it is first asked for:
+a project's start-up pays for capture only."""
+
+import os
+import threading
+from typing import TYPE_CHECKING
+
+from livesignals import conf
+from livesignals.capture import Describer
+from livesignals.snapshot import Masking
+from livesignals.transport.flusher import Flusher
+
+if TYPE_CHECKING:
+    from livesignals.journal import Journal
+    from livesignals.transport.feed import Feed
+
+_lock = threading.Lock()
+_journal: "Journal | None" = None
+_flusher: Flusher | None = None
+_feed: "Feed | None" = None
+
+
+def get_journal() -> "Journal":
+    """The journal that the settings name. Opened at its first use, not here."""
+    global _journal
+    with _lock:
+        if _journal is None:
+            from livesignals.journal import open_journal
+
+            settings = conf.read()
+            _journal = open_journal(
+                conf.journal_url(settings),
+                project=str(conf.project_root()),
+                retain_events=settings.retain_events,
+                retain_bytes=settings.retain_bytes,
+            )
+        return _journal
+
+
+def get_flusher() -> Flusher:
+    """The way of this process's sends into the journal."""
+    global _flusher
+    with _lock:
+        if _flusher is None:
+            _flusher = Flusher(get_journal, _make_describer)
+        return _flusher
+
+
+def get_feed() -> "Feed":
+    """What this process, a server, knows of the journal."""
+    global _feed
+    with _lock:
+        if _feed is None:
+            from livesignals.transport.feed import Feed
+
+            _feed = Feed(get_journal)
+        return _feed
+
+
+def _make_describer() -> Describer:
+    settings = conf.read()
+    return Describer(Masking(settings.mask), names_only=not conf.shows_values(settings))
+
+
+def _forget_after_fork() -> None:
+    """The flusher goes on in the child, by itself; journal and feed are the parent's."""
+    global _lock, _journal, _feed
+    _lock = threading.Lock()
+    if _journal is not None:
+        _journal.abandon()
+    _journal = _feed = None
+
+
+os.register_at_fork(after_in_child=_forget_after_fork)

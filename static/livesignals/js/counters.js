@@ -1,0 +1,94 @@
+// The numbers of the header, the chips and the footer, and what is wrong with the journal.
+import { on } from "./socket.js";
+
+const SPEAK_EVERY_MS = 15_000;
+
+const number = new Intl.NumberFormat();
+const clock = new Intl.DateTimeFormat([], { timeStyle: "medium", hourCycle: "h23" });
+const day = new Intl.DateTimeFormat([], { dateStyle: "medium", timeStyle: "medium", hourCycle: "h23" });
+const byId = (id) => document.getElementById(id);
+const fill = (words, values) => words.replace(/{(\w+)}/g, (_, name) => values[name]);
+
+let latest = null;
+
+on("state", (message) => {
+  latest = message;
+  byId("rate").textContent = rate(message.rate);
+  byId("stored").textContent = number.format(message.stored);
+  showDropped(message);
+  showFamilies(message.families);
+  showRetained(message);
+  showProblem(message.problem);
+  showAge();
+});
+
+function rate(perSecond) {
+  return perSecond > 0 && perSecond < 10 ? perSecond.toFixed(1) : number.format(Math.round(perSecond));
+}
+
+function showDropped({ dropped, dropped_reasons: reasons }) {
+  const element = byId("dropped");
+  element.textContent = number.format(dropped);
+  element.classList.toggle("hot", dropped > 0);
+  element.title = Object.entries(reasons ?? {}).map(([reason, n]) => `${reason}: ${number.format(n)}`).join("\n");
+}
+
+function showFamilies(families) {
+  for (const chip of document.querySelectorAll("[data-family-chip]")) {
+    const count = families?.[chip.dataset.familyChip] ?? 0;
+    const element = chip.querySelector("[data-count]");
+    element.dataset.count = count;
+    element.textContent = number.format(count);
+    chip.toggleAttribute("data-idle", count === 0);
+  }
+}
+
+function showRetained({ retained, evicted, window: ends }) {
+  const element = byId("retained");
+  if (!retained || !ends) {
+    element.textContent = element.dataset.none;
+    return;
+  }
+  const [from, to] = ends.map((ts) => new Date(ts));
+  const format = from.toDateString() === to.toDateString() ? clock : day;
+  const values = { n: number.format(retained), from: format.format(from), to: format.format(to) };
+  const gone = evicted ? " · " + fill(element.dataset.evicted, { n: number.format(evicted) }) : "";
+  element.textContent = fill(element.dataset.words, values) + gone;
+}
+
+function showProblem(problem) {
+  const element = byId("problem");
+  element.hidden = !problem;
+  if (!problem) return;
+  element.querySelector("b").textContent = problem.message;
+  element.querySelector("span").textContent = problem.hint ?? "";
+}
+
+function showAge() {
+  const element = byId("last");
+  if (!latest?.last_ts) {
+    element.textContent = "";
+    return;
+  }
+  const seconds = Math.floor((Date.now() - new Date(latest.last_ts)) / 1000);
+  element.textContent = seconds < 1 ? element.dataset.now : fill(element.dataset.ago, { age: age(seconds) });
+}
+
+function age(seconds) {
+  if (seconds < 60) return `${seconds} s`;
+  if (seconds < 3600) return `${Math.floor(seconds / 60)} min`;
+  if (seconds < 86_400) return `${Math.floor(seconds / 3600)} h`;
+  return `${Math.floor(seconds / 86_400)} d`;
+}
+
+/** Screen readers hear counts, now and then, and not rows. */
+function speak() {
+  if (!latest) return;
+  const element = byId("spoken");
+  const [stored, dropped] = [latest.stored, latest.dropped].map((n) => number.format(n));
+  const words = fill(element.dataset.words, { rate: rate(latest.rate), stored, dropped });
+  if (element.textContent !== words) element.textContent = words;
+}
+
+setInterval(showAge, 1000);
+setInterval(speak, SPEAK_EVERY_MS);

@@ -1,0 +1,10 @@
+// The page: its behaviours, one a module. htmx connects the socket once all of them listen.
+import "./socket.js";
+import "./status.js";
+import "./counters.js";
+import "./sparkline.js";
+import "./rows.js";
+import "./pause.js";
+import "./filter.js";
+import "./detail.js";
+import "./keyboard.js";

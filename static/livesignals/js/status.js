@@ -1,0 +1,79 @@
+// One word for how far the page can be trusted. The rest of the page is styled by body[data-state].
+import { drop, on, standing } from "./socket.js";
+
+const SILENCE_MS = 12_000; // the server says something at least every 5 s
+const ENDINGS = { 4401: "signed-out", 4429: "refused" };
+const PROBE_AFTER = 3; // failed attempts
+const REFUSAL_MS = 10_000;
+
+const state = document.getElementById("state");
+const refusal = document.getElementById("refusal");
+let refusalTimer = null;
+let connected = false;
+let catchingUp = false;
+let ended = null;
+let failures = 0;
+let heardAt = Date.now();
+
+export function show() {
+  const name = ended ?? current();
+  if (document.body.dataset.state === name) return;
+  document.body.dataset.state = name;
+  state.textContent = state.dataset[name.replace(/-(\w)/g, (_, letter) => letter.toUpperCase())];
+}
+
+function current() {
+  if (!connected) return failures ? "reconnecting" : "connecting";
+  if (Date.now() - heardAt > SILENCE_MS) return "stale";
+  if (standing.paused) return "paused";
+  return catchingUp ? "catching-up" : "live";
+}
+
+/** A refused handshake looks like a server that is away (1006): ask by HTTP which of the two it is. */
+async function probe() {
+  try {
+    const { status } = await fetch(document.body.dataset.base, { method: "HEAD", redirect: "manual" });
+    if (status === 403 || status === 404) ended = "signed-out";
+    show();
+  } catch {
+    // away: hx-ws goes on trying
+  }
+}
+
+on("open", () => {
+  connected = true;
+  catchingUp = true;
+  failures = 0;
+  heardAt = Date.now();
+  show();
+});
+
+on("close", (code) => {
+  connected = false;
+  failures += 1;
+  ended = ENDINGS[code] ?? ended;
+  show();
+  if (failures === PROBE_AFTER && !ended) probe();
+});
+
+on("heard", () => {
+  heardAt = Date.now();
+});
+
+on("state", ({ live }) => {
+  catchingUp = !live && !standing.paused;
+  show();
+});
+
+on("error", ({ of, message, expected }) => {
+  if (of === "filter") return;
+  refusal.textContent = [message, expected].filter(Boolean).join("; ");
+  refusal.hidden = false;
+  clearTimeout(refusalTimer);
+  refusalTimer = setTimeout(() => (refusal.hidden = true), REFUSAL_MS);
+});
+
+setInterval(() => {
+  show();
+  if (document.body.dataset.state === "stale") drop();
+}, 1000);
