@@ -34,8 +34,6 @@ SECURITY_HEADERS = {
     "Referrer-Policy": "same-origin",
     "X-Content-Type-Options": "nosniff",
 }
-#: Daphne's own bound is a megabyte; a page has nothing that long to say.
-MAX_MESSAGE_BYTES = 16_384
 
 
 def mount(application: ASGIApplication, prefix: str = "/livesignals/") -> "Dashboard":

@@ -18,6 +18,7 @@ from django.utils.translation import get_language, get_language_bidi, gettext, g
 
 from livesignals.catalogue.builtin import BUILTIN, FAMILIES, Family
 from livesignals.events import Event, encode
+from livesignals.filters.fields import Field
 
 SLOW_US = 10_000.0  # as the filter's is:slow
 BAR_STEPS = 20  # classes w0 … w20 of rows.css; inline styles are barred by the page's own policy
@@ -34,7 +35,7 @@ _NOTICES = {
 }
 
 _engine = Engine(
-    dirs=[Path(__file__).resolve().parent.parent / "templates"],
+    dirs=[str(Path(__file__).resolve().parent.parent / "templates")],
     libraries={"i18n": "django.templatetags.i18n"},
 )
 
@@ -47,18 +48,18 @@ def row_html(event: Event) -> str:
     family = FAMILIES.get(event.family, _UNKNOWN_FAMILY)
     module, _, name = event.signal.rpartition(".")
     origin = f" <small>{_text(module)}</small>" if module and event.signal not in BUILTIN else ""
-    cause = event.cause
     stamp = _text(event.ts)
     return (
-        f'<li class="{_row_classes(event)}" tabindex="-1" data-id="{event.id}" data-epoch="{_text(event.epoch)}"'
-        f' data-signal="{_text(event.signal)}" data-sender="{_text(event.sender)}" data-f="{family.key}">'
+        f'<li class="{_row_classes(event)}" tabindex="-1" data-id="{event.id}"'
+        f' data-epoch="{_text(event.epoch)}" data-signal="{_text(event.signal)}"'
+        f' data-sender="{_text(event.sender)}" data-f="{family.key}">'
         f'<time datetime="{stamp}">{stamp[11:19]}<s>{stamp[19:23]}</s></time>'
         f'<span class="fam" title="{_text(family.title)}">{family.letter}</span>'
         f'<span class="sig" title="{_text(event.signal)}">{_text(name)}{origin}</span>'
         f'<span class="snd" title="{_text(event.sender)}"><span>{_text(sender_name(event.sender))}'
         f" <em>{_text(summary(event))}</em></span>{_tags(event)}</span>"
         f"{_receivers(event)}{_bar(event.duration_us)}"
-        f'<span class="cause"{_title(cause.kind) if cause else ""}>{_text(cause.name) if cause else ""}</span></li>'
+        f"{_cause(event)}</li>"
     )
 
 
@@ -134,6 +135,12 @@ def _receivers(event: Event) -> str:
         return '<span class="rc">—</span>'
     names = "\n".join(call.name for call in event.receivers[:8])
     return f'<span class="rc"{_title(names)}>{len(event.receivers)}</span>'
+
+
+def _cause(event: Event) -> str:
+    if event.cause is None:
+        return '<span class="cause"></span>'
+    return f'<span class="cause"{_title(event.cause.kind)}>{_text(event.cause.name)}</span>'
 
 
 def _bar(duration_us: float | None) -> str:
@@ -287,11 +294,11 @@ _SUMMARIES = {
 # The page and the pane
 
 
-def index_html(*, base: str, assets: str, socket_url: str, fields: Iterable[Any]) -> str:
+def index_html(*, base: str, assets: str, socket_url: str, fields: Iterable[Field]) -> str:
     """The whole page.
 
     *base* is the page's own path and *assets* that of ``static/livesignals/``, both with a slash at the end;
-    *fields* have ``name``, ``help`` and ``example``, for the list of what a filter can say.
+    *fields* are what a filter can ask about, for the help.
     """
     return _render(
         "livesignals/index.html",
@@ -323,7 +330,7 @@ def detail_html(event: Event, tree: Iterable[tuple[int, Event]] = ()) -> str:
             "error": None if any(call.error == event.error for call in event.receivers) else event.error,
             "carried": [(name, _value_html(value)) for name, value in event.kwargs.items()],
             "receivers": _waterfall(event),
-            "tree": [_node(depth, node, event) for depth, node in nodes[:TREE_LIMIT]] if len(nodes) > 1 else [],
+            "tree": [_node(depth, node, event) for depth, node in nodes[:TREE_LIMIT] if len(nodes) > 1],
             "left_out": max(0, len(nodes) - TREE_LIMIT),
             "json": msgspec.json.format(encode(event), indent=2).decode(),
         },
@@ -381,13 +388,15 @@ def _value_html(value: Any, depth: int = 0) -> SafeString:
             items = "".join(f"<li>{_value_html(item, depth + 1)}</li>" for item in value)
             html = f"<ol>{items}</ol>" if value else '<span class="lit">[]</span>'
         case {"model": model, "pk": pk}:
-            rest = {k: v for k, v in value.items() if k not in ("model", "pk", "fields")}
             fields = value.get("fields")
-            html = f"<b>{_text(model)}</b> {_value_html(pk, depth + 1)}"
-            html += _pairs_html({**(fields if isinstance(fields, dict) else {}), **rest}, depth)
-        case {"type": kind, **rest}:
-            html = f"<b>{_text(kind)}</b>{_pairs_html(rest, depth)}"
-        case {"class": kind, **rest} if not rest:
+            inner = dict(fields) if isinstance(fields, dict) else {}
+            inner |= {k: v for k, v in value.items() if k not in ("model", "pk", "fields")}
+            html = f"<b>{_text(model)}</b> {_value_html(pk, depth + 1)}{_pairs_html(inner, depth)}"
+        case {"type": kind}:
+            html = (
+                f"<b>{_text(kind)}</b>{_pairs_html({k: v for k, v in value.items() if k != 'type'}, depth)}"
+            )
+        case {"class": kind} if len(value) == 1:
             html = f"<b>{_text(kind)}</b>"
         case dict():
             html = _pairs_html(value, depth) or '<span class="lit">{}</span>'

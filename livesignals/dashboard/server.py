@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from livesignals.dashboard.access import OneTimeLinks
-from livesignals.dashboard.asgi import MAX_MESSAGE_BYTES, Dashboard
+from livesignals.dashboard.asgi import Dashboard
 from livesignals.exceptions import LiveSignalsError
 
 
@@ -38,8 +38,6 @@ def serve(dashboard: Dashboard, *, host: str, port: int, announce: Callable[[str
         application=dashboard,
         endpoints=build_endpoint_description_strings(host=shown.strip("[]"), port=port),
         verbosity=0,
-        websocket_max_message_size=MAX_MESSAGE_BYTES,
-        websocket_max_frame_size=MAX_MESSAGE_BYTES,
         application_close_timeout=2,
     ).run()
 

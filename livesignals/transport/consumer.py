@@ -18,7 +18,7 @@ from channels.generic.websocket import AsyncWebsocketConsumer
 from livesignals.events import Event
 from livesignals.exceptions import FilterError, JournalError
 from livesignals.filters import Filter, parse
-from livesignals.transport.feed import GROUP, LAYER_ALIAS, Feed, Problem
+from livesignals.transport.feed import GROUP, LAYER_ALIAS, Feed, Problem, channel_layer
 
 logger = logging.getLogger("livesignals")
 
@@ -34,6 +34,8 @@ ACCESS_SECONDS = 5.0
 MAX_CONNECTIONS = 500
 #: Commands a second that a page may send, on average over two seconds.
 COMMANDS_PER_SECOND = 50
+#: A page has nothing longer to say. (The server's own bound, a megabyte, holds for both directions.)
+MAX_COMMAND_CHARS = 16_384
 
 CLOSE_SIGNED_OUT = 4401
 CLOSE_TOO_MANY = 4429
@@ -86,6 +88,10 @@ class LiveConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
         self.last_state: dict[str, Any] = {}
         self.state_at = 0.0
 
+    async def __call__(self, scope: dict[str, Any], receive: Any, send: Any) -> None:
+        channel_layer()  # is there from now on, under its alias
+        await super().__call__(scope, receive, send)
+
     async def dispatch(self, message: dict[str, Any]) -> None:
         # Channels' own closes old database connections first, a hop to a thread for every message.
         if message["type"] in NO_GROUP_HANDLERS:
@@ -114,8 +120,12 @@ class LiveConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
         if not self._may_command():
             await self._error("command", f"more than {COMMANDS_PER_SECOND} commands a second; this one was left out")
             return
+        said = text_data if text_data is not None else bytes_data or b""
+        if len(said) > MAX_COMMAND_CHARS:
+            await self._error("command", f"longer than {MAX_COMMAND_CHARS} characters; it was left out")
+            return
         try:
-            command = msgspec.json.decode(text_data if text_data is not None else bytes_data or b"", type=Command)
+            command = msgspec.json.decode(said, type=Command)
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             await self._error("command", f"not understood: {error}")
             return

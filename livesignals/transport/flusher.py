@@ -35,6 +35,8 @@ BUFFER_SENDS = 20_000
 BATCH_SENDS = 500
 #: After the first send, how long the thread waits for company.
 LINGER_SECONDS = 0.005
+#: A send made by a receiver waits so long for the send above it to end, so that a tree is stored from its root down.
+HOLD_SECONDS = 0.1
 #: How often a process says that it is alive while nothing is sent.
 HEARTBEAT_SECONDS = 10.0
 #: How long a process that ends waits for its last batch.
@@ -79,6 +81,7 @@ class Flusher:
         self._overflow_reason = "buffer full"
         self._overflow_counted = 0
         self._stored = 0
+        self._held: list[Send] = []
         self._retry: list[Event] = []
         self._failures = 0
         self._bell = threading.Lock()
@@ -114,7 +117,7 @@ class Flusher:
         """Wait until everything put so far is in the journal or dropped; False after *timeout* seconds."""
         deadline = time.monotonic() + timeout
         self.start()
-        while self._buffer or self._retry or not self._is_idle:
+        while self._has_work() or not self._is_idle:
             if time.monotonic() > deadline:
                 return False
             self._ring()
@@ -180,7 +183,7 @@ class Flusher:
     def _run(self) -> None:
         with muted():
             while not self._is_closed and not self._is_forking:
-                if not self._buffer and not self._retry:
+                if not self._has_work():
                     self._is_idle = True
                     # Between the look and the flag a send may have come that did not ring.
                     if not self._buffer and not self._bell.acquire(timeout=HEARTBEAT_SECONDS):
@@ -195,20 +198,31 @@ class Flusher:
             self._is_idle = True
 
     def _write_all(self, deadline: float) -> None:
-        while (self._buffer or self._retry) and time.monotonic() < deadline:
+        while self._has_work() and time.monotonic() < deadline:
             if not self._write_batch():
                 break
+
+    def _has_work(self) -> bool:
+        return bool(self._buffer or self._held or self._retry)
 
     def _write_batch(self) -> bool:
         if not self._retry:
             self._retry = self._described(self._taken())
-        return self._write(self._retry)
+        return not self._retry or self._write(self._retry)
 
     def _taken(self) -> list[Send]:
-        buffer, sends = self._buffer, []
+        buffer, sends = self._buffer, self._held
         for _ in range(min(len(buffer), BATCH_SENDS)):
             sends.append(buffer.popleft())
-        # A send is put when it ends; stored in the order in which they begin, a tree reads from its root down.
+        # A send is put when it ends. Those that a receiver made end before the one they belong to: they wait for it.
+        ended_roots = {send.root for send in sends if send.number == send.root}
+        latest = time.perf_counter_ns() - int(HOLD_SECONDS * 1e9)
+        if self._is_closed or self._is_forking:
+            latest = time.perf_counter_ns()
+        self._held = [send for send in sends if send.root not in ended_roots and send.ended > latest]
+        if self._held:
+            held = set(map(id, self._held))
+            sends = [send for send in sends if id(send) not in held]
         sends.sort(key=lambda send: send.number)
         return sends
 

@@ -69,8 +69,8 @@ document.getElementById("close").addEventListener("click", close);
 
 pane.addEventListener("htmx:before:response", (event) => {
   const { status } = event.detail.ctx.response;
-  if (status < 400) return;
-  event.preventDefault(); // the server's error page is not for here
+  if (status < 400 || status === 503) return; // 503: the dashboard's own words about the journal
+  event.preventDefault(); // any other error page is not for here
   say(status === 404 ? "gone" : "failed");
 });
 

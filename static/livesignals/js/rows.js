@@ -1,8 +1,10 @@
 // The list holds a bounded window of rows, and keeps still under a reader who has scrolled into it.
 import { on, standing } from "./socket.js";
 import { pause } from "./pause.js";
+import { tell } from "./status.js";
 
 const LIMIT = 200;
+const HELD_LIMIT = 1000; // while paused: what was opened, and frames that were on their way
 
 const list = document.getElementById("list");
 const rows = document.getElementById("rows");
@@ -26,17 +28,13 @@ on("rows:before", ({ reset, content }) => {
 });
 
 on("rows", ({ reset }) => {
-  const added = rows.childElementCount - countBefore;
-  let keep = LIMIT;
   if (!reset && scrolled > 0) {
+    const added = rows.childElementCount - countBefore;
     list.scrollTop = scrolled + added * rowHeight;
     const visible = Math.ceil((scrolled + list.clientHeight) / rowHeight) + added;
-    if (visible > LIMIT) {
-      pause(); // what is being read is not taken away; frames on their way still fit
-      keep = visible;
-    }
+    if (visible > LIMIT) pause(); // what is being read is not taken away
   }
-  trim(keep);
+  trim();
   settle();
 });
 
@@ -52,8 +50,9 @@ on("outcome", ({ rows: states }) => {
   }
 });
 
-function trim(keep) {
-  while (rows.childElementCount > keep) rows.lastElementChild.remove();
+function trim() {
+  const limit = standing.paused ? HELD_LIMIT : LIMIT;
+  while (rows.childElementCount > limit) rows.lastElementChild.remove();
 }
 
 /** Says why there are no rows, once it is known. */
@@ -95,12 +94,16 @@ rows.addEventListener("click", async ({ target }) => {
   const query = new URLSearchParams({ epoch: standing.epoch, first, last, filter: standing.filter });
   await htmx.ajax("GET", `${document.body.dataset.base}range/?${query}`, { source: list, target: more, swap: "outerHTML" });
   delete more.dataset.busy; // when it is still there, it can be tried again
-  trim(Math.max(LIMIT, Math.ceil((list.scrollTop + list.clientHeight) / rowHeight)));
+  trim();
 });
 
 list.addEventListener("htmx:before:response", (event) => {
-  if (event.detail.ctx.response.status >= 400) event.preventDefault(); // the row stays
+  if (event.detail.ctx.response.status < 400) return;
+  event.preventDefault(); // the row stays
+  tell(rows.dataset.notOpened);
 });
+
+list.addEventListener("htmx:error", () => tell(rows.dataset.notOpened));
 
 list.addEventListener("scroll", () => {
   newest.hidden = list.scrollTop < rowHeight || standing.paused;

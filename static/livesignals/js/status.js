@@ -22,6 +22,14 @@ export function show() {
   state.textContent = state.dataset[name.replace(/-(\w)/g, (_, letter) => letter.toUpperCase())];
 }
 
+/** Says for a while what was asked for and not done. */
+export function tell(text) {
+  refusal.textContent = text;
+  refusal.hidden = false;
+  clearTimeout(refusalTimer);
+  refusalTimer = setTimeout(() => (refusal.hidden = true), REFUSAL_MS);
+}
+
 function current() {
   if (!connected) return failures ? "reconnecting" : "connecting";
   if (Date.now() - heardAt > SILENCE_MS) return "stale";
@@ -66,11 +74,7 @@ on("state", ({ live }) => {
 });
 
 on("error", ({ of, message, expected }) => {
-  if (of === "filter") return;
-  refusal.textContent = [message, expected].filter(Boolean).join("; ");
-  refusal.hidden = false;
-  clearTimeout(refusalTimer);
-  refusalTimer = setTimeout(() => (refusal.hidden = true), REFUSAL_MS);
+  if (of !== "filter") tell([message, expected].filter(Boolean).join("; "));
 });
 
 setInterval(() => {

@@ -1,0 +1,358 @@
+"""The one table of fields: parser, predicate, SQL, completion, English and help are all made from it."""
+
+import re
+from dataclasses import dataclass
+from difflib import get_close_matches
+
+from livesignals.catalogue.builtin import FAMILIES
+from livesignals.events import Event
+from livesignals.exceptions import FilterError
+from livesignals.filters.flags import FLAGS, Flagged
+from livesignals.filters.kinds import CauseText, Choice, Durations, Kind, Moments, Numbers, Payloads, Text
+from livesignals.filters.matchers import Dotted, DottedGlob
+from livesignals.filters.sources import Each, One, Payload, Source
+from livesignals.filters.sql import folded
+from livesignals.filters.text import cause_text, fold
+
+#: A step beyond this many in a path of keys is refused; snapshots are not that deep.
+MAX_STEPS = 16
+_STEP = re.compile(r'\.(?:"((?:[^"\\]|\\.)*)"|([^."]+))', re.DOTALL)
+
+
+@dataclass(frozen=True)
+class Field:
+    """What can stand before a colon."""
+
+    name: str
+    kind: Kind
+    source: Source
+    noun: str  # in English: "the signal"
+    help: str
+    example: str
+
+
+def field_named(name: str, column: int) -> Field:
+    """The field of that *name*, which is ``kwargs.`` and a path of keys for what a send carried.
+
+    Raises FilterError, at *column*, with the nearest name there is.
+    """
+    head, dot, _ = name.partition(".")
+    known = _BY_NAME.get(head.lower())
+    if known is PAYLOAD:
+        steps = tuple(plain or unescaped(in_quotes) for in_quotes, plain in _STEP.findall(name))
+        if not steps or len(steps) > MAX_STEPS:
+            raise FilterError(f"kwargs needs 1 to {MAX_STEPS} keys", column, PAYLOAD.example)
+        return payload_field(steps)
+    if known is not None and not dot:
+        return known
+    expected = "a field: " + ", ".join(_BY_NAME)
+    near = get_close_matches(head.lower(), _BY_NAME, 1)
+    hint = f"did you mean {near[0]}?" if near else "to look for the words, put them in quotes"
+    raise FilterError(f'there is no field "{name}"; {hint}', column, expected)
+
+
+def payload_field(steps: tuple[str, ...]) -> Field:
+    """The field for one path of keys into what a send carried."""
+    written = "".join(f".{step}" if _PLAIN_STEP.fullmatch(step) else f".{quoted(step)}" for step in steps)
+    return Field(
+        f"kwargs{written}", PAYLOAD.kind, Payload(steps), ".".join(steps), PAYLOAD.help, PAYLOAD.example
+    )
+
+
+_PLAIN_STEP = re.compile(r'[^\s()":,<>=!.]+')
+
+
+def quoted(text: str) -> str:
+    """*text* in quotes, as the grammar reads it."""
+    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+
+def unescaped(text: str) -> str:
+    """What stands between two quotes, without its backslashes."""
+    return re.sub(r"\\(.)", r"\1", text, flags=re.DOTALL)
+
+
+def _model(event: Event) -> str | None:
+    return fold(event.sender) if event.family == "model" else None
+
+
+def _path(event: Event) -> str | None:
+    kind, _, name = fold(cause_text(event.cause)).partition(" ")
+    _, space, path = name.partition(" ")
+    return path if kind == "request" and space else None
+
+
+def _command(event: Event) -> str | None:
+    kind, _, name = fold(cause_text(event.cause)).partition(" ")
+    return name.removeprefix("manage.py ") if kind == "command" else None
+
+
+def _user(event: Event) -> str | None:
+    user = getattr(event.cause, "user", None)
+    return fold(user) if isinstance(user, str) else None
+
+
+def _errors(event: Event) -> list[str]:
+    errors = [event.error, *(call.error for call in event.receivers)]
+    return [error.type for error in errors if error is not None]
+
+
+_SENDER = folded("sender")
+_CAUSE = folded("cause")
+_USER = folded("(body ->> '$.cause.user')")
+_REQUEST = f"substr({_CAUSE}, 9)"  # what follows "request "
+_COMMAND = f"substr({_CAUSE}, 9)"  # what follows "command "
+
+_NAME = Text(Dotted, DottedGlob)
+_TEXT = Text()
+_IDENTIFIER = Text(identifier=True)
+
+PAYLOAD = Field(
+    "kwargs",
+    Payloads(),
+    Payload(()),
+    "what it carried",
+    "what the send carried, by a path of keys; instance.status is instance.fields.status, and"
+    " a list matches by any of its items",
+    "kwargs.instance.status:paid",
+)
+
+FIELDS: tuple[Field, ...] = (
+    Field(
+        "signal",
+        _NAME,
+        One(lambda event: fold(event.signal), folded("signal")),
+        "the signal",
+        "the signal, by its dotted name or the end of it",
+        "signal:post_save",
+    ),
+    Field(
+        "family",
+        Choice(
+            {family.key: f"{family.title} signals" for family in FAMILIES.values()},
+            {family.key: family.title for family in FAMILIES.values()},
+        ),
+        One(lambda event: event.family, "family"),
+        "the family",
+        "the family of the signal, or how its name begins",
+        "family:model,auth",
+    ),
+    Field(
+        "sender",
+        _NAME,
+        One(lambda event: fold(event.sender), _SENDER),
+        "the sender",
+        "the sender, by its dotted name or the end of it",
+        "sender:shop.Order",
+    ),
+    Field(
+        "receiver",
+        _NAME,
+        Each(
+            lambda event: [call.name for call in event.receivers],
+            "SELECT value ->> 'name' AS value FROM json_each(body, '$.receivers') WHERE n > 0",
+        ),
+        "a receiver",
+        "any receiver that was called, by its dotted name or the end of it",
+        "receiver:*stock*",
+    ),
+    Field(
+        "app",
+        _TEXT,
+        One(
+            lambda event: fold(event.sender).partition(".")[0],
+            f"substr({_SENDER}, 1, instr({_SENDER} || '.', '.') - 1)",
+        ),
+        "the app",
+        "the app of the sender: its name up to the first dot",
+        "app:shop",
+    ),
+    Field(
+        "model",
+        _NAME,
+        One(_model, f"iif(family = 'model', {_SENDER}, NULL)"),
+        "the model",
+        "the model that sent a model signal",
+        "model:Order",
+    ),
+    Field(
+        "pk",
+        PAYLOAD.kind,
+        Payload(("instance", "pk")),
+        "the primary key",
+        "the primary key of the instance",
+        "pk:7",
+    ),
+    Field(
+        "method",
+        Choice(
+            {
+                "send": "send()",
+                "asend": "asend()",
+                "send_robust": "send_robust()",
+                "asend_robust": "asend_robust()",
+            }
+        ),
+        One(lambda event: event.method, "method"),
+        "the method",
+        "the method that sent it",
+        "method:send_robust",
+    ),
+    Field(
+        "dur",
+        Durations(),
+        One(lambda event: event.duration_us, "duration_us"),
+        "the duration",
+        "how long the send took; milliseconds without a unit (us, ms, s, m, h)",
+        "dur>5ms",
+    ),
+    Field(
+        "n",
+        Numbers(),
+        One(lambda event: len(event.receivers), "n"),
+        "the number of receivers",
+        "how many receivers were called",
+        "n>=3",
+    ),
+    Field(
+        "exc",
+        _NAME,
+        Each(
+            _errors,
+            "SELECT body ->> '$.error.type' AS value UNION ALL"
+            " SELECT value ->> '$.error.type' FROM json_each(body, '$.receivers') WHERE n > 0",
+        ),
+        "an error",
+        "the type of an error that the send or a receiver raised",
+        "exc:ValueError",
+    ),
+    Field(
+        "is",
+        Choice({word: flag.help for word, flag in FLAGS.items()}, matcher=Flagged),
+        One(lambda event: event, "1"),
+        "",
+        "a trait of the send",
+        "is:error",
+    ),
+    Field(
+        "cause",
+        CauseText(),
+        One(lambda event: fold(cause_text(event.cause)), _CAUSE),
+        "the cause",
+        "what it ran inside: request, command, task, test, shell, process, or words out of its name",
+        "cause:request",
+    ),
+    Field(
+        "path",
+        _TEXT,
+        One(
+            _path,
+            f"iif(substr({_CAUSE}, 1, 8) = 'request ' AND instr({_REQUEST}, ' '),"
+            f" substr({_REQUEST}, instr({_REQUEST}, ' ') + 1), NULL)",
+        ),
+        "the path",
+        "the path of the request that it ran inside",
+        "path:/orders/*",
+    ),
+    Field(
+        "user",
+        _TEXT,
+        One(
+            _user,
+            f"iif(json_type(body, '$.cause.user') = 'text', {_USER}, NULL)",
+        ),
+        "the user",
+        "the user of the request that it ran inside",
+        "user:alice",
+    ),
+    Field(
+        "command",
+        _TEXT,
+        One(
+            _command,
+            f"iif(substr({_CAUSE}, 1, 8) = 'command ', iif(substr({_COMMAND}, 1, 10) = 'manage.py ',"
+            f" substr({_COMMAND}, 11), {_COMMAND}), NULL)",
+        ),
+        "the command",
+        "the management command that it ran inside",
+        "command:migrate",
+    ),
+    Field(
+        "pid",
+        Numbers(),
+        One(lambda event: event.process.pid, "pid"),
+        "the process id",
+        "the process that sent it",
+        "pid:4711",
+    ),
+    Field(
+        "host",
+        _TEXT,
+        One(lambda event: fold(event.process.host), folded("host")),
+        "the host",
+        "the machine that sent it",
+        "host:web-1",
+    ),
+    Field(
+        "thread",
+        _TEXT,
+        One(lambda event: fold(event.thread), folded("thread")),
+        "the thread",
+        "the thread that sent it",
+        "thread:MainThread",
+    ),
+    Field(
+        "db",
+        _TEXT,
+        One(
+            lambda event: None if event.transaction is None else fold(event.transaction.db),
+            folded("db"),
+        ),
+        "the database",
+        "the alias of the database of its transaction",
+        "db:default",
+    ),
+    Field(
+        "id",
+        Numbers(),
+        One(lambda event: event.id, "id"),
+        "the id",
+        "its number in the journal",
+        "id>4711",
+    ),
+    Field(
+        "uid",
+        _IDENTIFIER,
+        One(lambda event: event.uid, "uid"),
+        "the uid",
+        "its own identifier",
+        "uid:0f3a*",
+    ),
+    Field(
+        "parent",
+        _IDENTIFIER,
+        One(lambda event: event.parent, "parent"),
+        "the parent",
+        "the uid of the send whose receiver made this one",
+        "parent:*",
+    ),
+    Field(
+        "root",
+        _IDENTIFIER,
+        One(lambda event: event.root, "root"),
+        "the root",
+        "the uid of the topmost send of its tree",
+        "root:0f3a*",
+    ),
+    Field(
+        "ts",
+        Moments(),
+        One(lambda event: event.ts, "ts"),
+        "the time",
+        "when it began, in UTC without an offset; the beginning of a time is all of it: 2026-01, January",
+        "ts:2026-01-02..2026-01-03",
+    ),
+    PAYLOAD,
+)
+
+_BY_NAME = {field.name: field for field in FIELDS}

@@ -1,0 +1,345 @@
+"""What a value must be like. Each matcher is a check in Python, the same in SQL and the same in English.
+
+``check()`` gives a closure that takes one value of a field; ``sql(x)`` takes that value as an SQL
+expression, which holds no parameters. Text comes folded, unless the field is an identifier.
+"""
+
+import re
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from fnmatch import translate
+from operator import ge, gt, le, lt
+from typing import Any
+
+from livesignals.filters.sql import Sql, joined, last_part, number
+
+Check = Callable[[Any], bool]
+Number = int | float
+
+_JSON_NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(\.[0-9]+)?([eE][-+]?[0-9]+)?")
+_COMPARISONS: dict[str, tuple[Callable[[Any, Any], bool], str]] = {
+    ">": (gt, "is over"),
+    ">=": (ge, "is at least"),
+    "<": (lt, "is under"),
+    "<=": (le, "is at most"),
+}
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+class Matcher(ABC):
+    """One way for a value to match."""
+
+    verb: str = "is"
+
+    @abstractmethod
+    def check(self) -> Check: ...
+
+    @abstractmethod
+    def sql(self, x: str) -> Sql: ...
+
+    @property
+    @abstractmethod
+    def shown(self) -> str:
+        """What follows the verb in English."""
+
+    def english(self, negated: bool = False) -> str:
+        """As in "is not post_save"."""
+        return f"{_negative(self.verb) if negated else self.verb} {self.shown}".rstrip()
+
+
+def _negative(verb: str) -> str:
+    if verb.startswith("is"):
+        return "is not" + verb[2:]
+    return "does not " + verb.removesuffix("es" if verb.endswith("ches") else "s")
+
+
+@dataclass(frozen=True)
+class Same(Matcher):
+    """Equal text."""
+
+    needle: str
+
+    def check(self) -> Check:
+        return self.needle.__eq__
+
+    def sql(self, x: str) -> Sql:
+        return Sql(f"{x} = ?", (self.needle,))
+
+    @property
+    def shown(self) -> str:
+        return self.needle or "empty"
+
+
+@dataclass(frozen=True)
+class Dotted(Same):
+    """A dotted name, or its ending after one of the dots."""
+
+    def check(self) -> Check:
+        needle, ending = self.needle, f".{self.needle}"
+        return lambda value: value == needle or value.endswith(ending)
+
+    def sql(self, x: str) -> Sql:
+        return Sql(f"({x} = ? OR {x} GLOB ?)", (self.needle, f"*.{glob_literal(self.needle)}"))
+
+
+@dataclass(frozen=True)
+class Containing(Same):
+    """Text with the needle somewhere in it."""
+
+    verb = "contains"
+
+    def check(self) -> Check:
+        needle = self.needle
+        return lambda value: needle in value
+
+    def sql(self, x: str) -> Sql:
+        return Sql(f"instr({x}, ?) > 0", (self.needle,))
+
+
+def glob_literal(text: str) -> str:
+    """*text* as a GLOB pattern that matches only itself."""
+    return re.sub(r"[\[*?]", r"[\g<0>]", text)
+
+
+@dataclass(frozen=True)
+class Glob(Matcher):
+    """Text that fits a pattern, in which ``*`` is any run of characters and ``?`` any one."""
+
+    pattern: str
+    verb = "matches"
+
+    @property
+    def syntax(self) -> str:
+        """The pattern as both ``fnmatch`` and SQLite read it: brackets stand for themselves with us."""
+        return re.sub(r"\*+", "*", self.pattern.replace("[", "[[]"))
+
+    def check(self) -> Check:
+        # translate() leaves nothing to try twice, so that "*a*a*a*" cannot be made to take long.
+        fits = re.compile(translate(self.syntax)).match
+        return lambda value: fits(value) is not None
+
+    def sql(self, x: str) -> Sql:
+        return Sql(f"{x} GLOB ?", (self.syntax,))
+
+    @property
+    def shown(self) -> str:
+        return self.pattern
+
+
+@dataclass(frozen=True)
+class DottedGlob(Glob):
+    """A dotted name that fits a pattern as a whole or by its last part."""
+
+    def check(self) -> Check:
+        fits = re.compile(translate(self.syntax)).match
+        return lambda value: fits(value) is not None or fits(value.rpartition(".")[2]) is not None
+
+    def sql(self, x: str) -> Sql:
+        # The last part is dear to find: first see whether any ending fits.
+        text = f"({x} GLOB ? OR ({x} GLOB ? AND {last_part(x)} GLOB ?))"
+        return Sql(text, (self.syntax, f"*.{self.syntax}", self.syntax))
+
+
+@dataclass(frozen=True)
+class CauseKind(Matcher):
+    """A cause, as "kind name", of one kind."""
+
+    kind: str
+
+    def check(self) -> Check:
+        start = f"{self.kind} "
+        return lambda value: value.startswith(start)
+
+    def sql(self, x: str) -> Sql:
+        return Sql(f"{x} GLOB ?", (f"{self.kind} *",))
+
+    @property
+    def shown(self) -> str:
+        return f"a {self.kind}"
+
+
+@dataclass(frozen=True)
+class CauseGlob(Glob):
+    """A cause, as "kind name", that fits a pattern as a whole or by its name."""
+
+    def check(self) -> Check:
+        fits = re.compile(translate(self.syntax)).match
+        return lambda value: fits(value) is not None or fits(value.partition(" ")[2]) is not None
+
+    def sql(self, x: str) -> Sql:
+        name = f"iif(instr({x}, ' '), substr({x}, instr({x}, ' ') + 1), '')"
+        return Sql(f"({x} GLOB ? OR {name} GLOB ?)", (self.syntax, self.syntax))
+
+
+@dataclass(frozen=True)
+class OneOf(Matcher):
+    """One of a set of words."""
+
+    words: tuple[str, ...]
+
+    def check(self) -> Check:
+        return frozenset(self.words).__contains__
+
+    def sql(self, x: str) -> Sql:
+        return Sql(f"{x} IN ({', '.join('?' * len(self.words))})", self.words)
+
+    @property
+    def shown(self) -> str:
+        return " or ".join(self.words)
+
+
+@dataclass(frozen=True)
+class Compare(Matcher):
+    """A number on one side of another."""
+
+    operator: str
+    number: Number
+    written: str
+
+    @property
+    def verb(self) -> str:  # type: ignore[override]
+        return _COMPARISONS[self.operator][1]
+
+    def check(self) -> Check:
+        compare, number = _COMPARISONS[self.operator][0], self.number
+        return lambda value: compare(value, number)
+
+    def sql(self, x: str) -> Sql:
+        return Sql(f"{x} {self.operator} ?", (self.number,))
+
+    @property
+    def shown(self) -> str:
+        return self.written
+
+
+@dataclass(frozen=True)
+class Between(Matcher):
+    """A number within two, both included."""
+
+    low: Number
+    high: Number
+    written: str
+
+    def check(self) -> Check:
+        low, high = self.low, self.high
+        return lambda value: low <= value <= high
+
+    def sql(self, x: str) -> Sql:
+        if self.low == self.high:
+            return Sql(f"{x} = ?", (self.low,))
+        return Sql(f"{x} BETWEEN ? AND ?", (self.low, self.high))
+
+    @property
+    def shown(self) -> str:
+        return self.written
+
+
+@dataclass(frozen=True)
+class Within(Matcher):
+    """A moment from ``first`` to ``last``, both included; None is open."""
+
+    first: datetime | None
+    last: datetime | None
+    written: str
+    verb: str = "is"
+
+    def check(self) -> Check:
+        # Times of events have one fixed form, in which text is in order of time.
+        first = "" if self.first is None else _stamp(self.first)
+        last = "~" if self.last is None else _stamp(self.last)
+        return lambda value: first <= value <= last
+
+    def sql(self, x: str) -> Sql:
+        parts = []
+        if self.first is not None:
+            parts.append(Sql(f"{x} >= ?", (_microseconds(self.first),)))
+        if self.last is not None:
+            parts.append(Sql(f"{x} <= ?", (_microseconds(self.last),)))
+        return joined("AND", parts)
+
+    @property
+    def shown(self) -> str:
+        return self.written
+
+
+def _stamp(moment: datetime) -> str:
+    return moment.replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
+
+
+def _microseconds(moment: datetime) -> int:
+    return (moment - _EPOCH) // timedelta(microseconds=1)
+
+
+@dataclass(frozen=True)
+class Numeric(Matcher):
+    """Text that spells a number for which another matcher holds."""
+
+    inner: Matcher
+
+    @property
+    def verb(self) -> str:  # type: ignore[override]
+        return self.inner.verb
+
+    def check(self) -> Check:
+        check = self.inner.check()
+        return lambda value: (spelt := spelt_number(value)) is not None and check(spelt)
+
+    def sql(self, x: str) -> Sql:
+        return self.inner.sql(number(x))
+
+    @property
+    def shown(self) -> str:
+        return self.inner.shown
+
+
+def spelt_number(text: str) -> Number | None:
+    """The number that *text* spells in JSON, as SQLite reads it: an integer over 64 bits as a float."""
+    found = _JSON_NUMBER.fullmatch(text)
+    if found is None:
+        return None
+    if found.lastindex is None and len(text) < 21 and -(2**63) <= (integer := int(text)) < 2**63:
+        return integer
+    return float(text)
+
+
+@dataclass(frozen=True)
+class Present(Matcher):
+    """Any value but an empty one."""
+
+    verb = "is given"
+
+    def check(self) -> Check:
+        return lambda value: value != ""
+
+    def sql(self, x: str) -> Sql:
+        return Sql(f"{x} <> ''")
+
+    @property
+    def shown(self) -> str:
+        return ""
+
+
+@dataclass(frozen=True)
+class Either(Matcher):
+    """A value for which at least one of several matchers holds."""
+
+    options: tuple[Matcher, ...]
+
+    def check(self) -> Check:
+        checks = [option.check() for option in self.options]
+        return lambda value: any(check(value) for check in checks)
+
+    def sql(self, x: str) -> Sql:
+        return joined("OR", [option.sql(x) for option in self.options])
+
+    @property
+    def shown(self) -> str:
+        return " or ".join(dict.fromkeys(option.shown for option in self.options))
+
+    def english(self, negated: bool = False) -> str:
+        if len({option.verb for option in self.options}) == 1:
+            verb = self.options[0].verb
+            return f"{_negative(verb) if negated else verb} {self.shown}"
+        return (" and " if negated else " or ").join(option.english(negated) for option in self.options)

@@ -1,0 +1,173 @@
+"""The tree of a filter: each node compiles to a predicate, to SQL and to English."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from livesignals.events import Event
+from livesignals.filters.fields import Field
+from livesignals.filters.matchers import Matcher
+from livesignals.filters.sources import Predicate
+from livesignals.filters.sql import Sql, joined
+from livesignals.filters.text import event_text, fold
+
+
+class Node:
+    """A part of a filter."""
+
+    def predicate(self) -> Predicate:
+        """A closure that says whether the part holds for an event."""
+        raise NotImplementedError
+
+    def sql(self) -> Sql:
+        """The same over a row; NULL is false."""
+        raise NotImplementedError
+
+    def english(self) -> str:
+        raise NotImplementedError
+
+
+@dataclass(frozen=True)
+class Everything(Node):
+    """The empty filter."""
+
+    def predicate(self) -> Predicate:
+        return lambda event: True
+
+    def sql(self) -> Sql:
+        return Sql("1")
+
+    def english(self) -> str:
+        return "every send"
+
+
+@dataclass(frozen=True)
+class Term(Node):
+    """A field and what its value must be like."""
+
+    field: Field
+    matcher: Matcher
+
+    def predicate(self) -> Predicate:
+        return self.field.source.predicate(self.matcher)
+
+    def sql(self) -> Sql:
+        return self.field.source.sql(self.matcher)
+
+    def english(self, negated: bool = False) -> str:
+        if self.field.source.many:
+            noun = f"no {self.field.noun.partition(' ')[2]}" if negated else self.field.noun
+            return f"{noun} {self.matcher.english()}"
+        return f"{self.field.noun} {self.matcher.english(negated)}".lstrip()
+
+
+@dataclass(frozen=True)
+class Words(Node):
+    """Text that the event must say somewhere."""
+
+    text: str
+
+    def predicate(self) -> Predicate:
+        needle = self._needle
+        return lambda event: needle in event_text(event)
+
+    def sql(self) -> Sql:
+        return Sql("instr(text, ?) > 0", (self._needle,))
+
+    @property
+    def _needle(self) -> str:
+        return fold(self.text)
+
+    def english(self, negated: bool = False) -> str:
+        return f'it {"does not say" if negated else "says"} "{self.text}"'
+
+
+@dataclass(frozen=True)
+class Not(Node):
+    """The opposite."""
+
+    part: Node
+
+    def predicate(self) -> Predicate:
+        holds = self.part.predicate()
+        return lambda event: not holds(event)
+
+    def sql(self) -> Sql:
+        text, params = self.part.sql()
+        return Sql(f"({text}) IS NOT TRUE", params)
+
+    def english(self) -> str:
+        if isinstance(self.part, Term | Words):
+            return self.part.english(negated=True)
+        return f"not ({self.part.english()})"
+
+
+@dataclass(frozen=True)
+class And(Node):
+    """All of two parts or more."""
+
+    parts: tuple[Node, ...]
+
+    def predicate(self) -> Predicate:
+        checks = [part.predicate() for part in self.parts]
+        if len(checks) == 2:
+            first, second = checks
+            return lambda event: first(event) and second(event)
+        return lambda event: all(holds(event) for holds in checks)
+
+    def sql(self) -> Sql:
+        return joined("AND", [part.sql() for part in self.parts])
+
+    def english(self) -> str:
+        return _english("and", self.parts)
+
+
+@dataclass(frozen=True)
+class Or(Node):
+    """At least one of two parts or more."""
+
+    parts: tuple[Node, ...]
+
+    def predicate(self) -> Predicate:
+        checks = [part.predicate() for part in self.parts]
+        if len(checks) == 2:
+            first, second = checks
+            return lambda event: first(event) or second(event)
+        return lambda event: any(holds(event) for holds in checks)
+
+    def sql(self) -> Sql:
+        return joined("OR", [part.sql() for part in self.parts])
+
+    def english(self) -> str:
+        return _english("or", self.parts)
+
+
+def _english(word: str, parts: tuple[Node, ...]) -> str:
+    return f" {word} ".join(
+        f"({part.english()})" if isinstance(part, And | Or) else part.english() for part in parts
+    )
+
+
+@dataclass(frozen=True)
+class Filter:
+    """A filter that can be used: ``parse`` makes it."""
+
+    source: str  # as it was typed, stripped
+    root: Node = field(hash=False)
+    matches: Callable[[Event], bool] = field(compare=False, repr=False)
+
+    def sql(self) -> tuple[str, list[Any]]:
+        """A WHERE expression over the columns of the journal's ``events`` table, and its parameters.
+
+        The connection needs ``sql.register``.
+        """
+        text, params = self.root.sql()
+        return text, list(params)
+
+    def english(self) -> str:
+        """The filter in a sentence, for people."""
+        return self.root.english()
+
+    @property
+    def is_empty(self) -> bool:
+        return isinstance(self.root, Everything)

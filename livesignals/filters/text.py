@@ -1,0 +1,74 @@
+"""What a bare word is looked for in, and how text is compared without regard to case.
+
+The journal stores ``event_text`` beside each event and the live predicate computes it, so that both
+look in the same words.
+"""
+
+from typing import Any
+
+import msgspec
+
+from livesignals.events import Cause, Event
+
+#: Characters of ``event_text``; what is further back cannot be found by a bare word.
+TEXT_LIMIT = 4_096
+
+
+def fold(text: str) -> str:
+    """*text* as it is compared: without case, and without NUL, where SQLite's GLOB would stop reading."""
+    return text.casefold().replace("\0", "\ufffd")
+
+
+def scalar_text(value: Any) -> str:
+    """A JSON scalar in words: a string as it is, anything else as its JSON."""
+    if type(value) is str:
+        return value
+    if type(value) is int:
+        return str(value)
+    return msgspec.json.encode(value).decode()
+
+
+def cause_text(cause: Cause | None) -> str:
+    """``"kind name"``, as in "request POST /orders/"; "" for no cause."""
+    return "" if cause is None else f"{cause.kind} {cause.name}"
+
+
+def event_text(event: Event) -> str:
+    """What the event says, folded: one line a field, at most ``TEXT_LIMIT`` characters.
+
+    Line ends inside a field become spaces: words on both sides of a field's border are never found as one.
+    """
+    lines = [
+        event.signal,
+        event.sender,
+        event.family,
+        event.method,
+        cause_text(event.cause),
+        event.where or "",
+    ]
+    if event.error is not None:
+        lines.append(f"{event.error.type} {event.error.message}")
+    for call in event.receivers:
+        lines.append(call.name)
+        if call.error is not None:
+            lines.append(f"{call.error.type} {call.error.message}")
+    _add_values(lines, event.kwargs)
+    return fold("\n".join([line.replace("\n", " ") for line in lines]))[:TEXT_LIMIT]
+
+
+def _add_values(lines: list[str], kwargs: dict[str, Any]) -> None:
+    """Add "key=value" for each scalar, in order; a container adds its key, then what it holds."""
+    room = TEXT_LIMIT
+    waiting: list[tuple[str, Any]] = list(kwargs.items())[::-1]
+    while waiting and room > 0:
+        key, value = waiting.pop()
+        if type(value) is dict:
+            waiting.extend(list(value.items())[::-1])
+            line = key
+        elif type(value) is list:
+            waiting.extend([("", item) for item in reversed(value)])
+            line = key
+        else:
+            line = f"{key}={scalar_text(value)}" if key else scalar_text(value)
+        lines.append(line)
+        room -= len(line) + 1

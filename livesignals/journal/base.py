@@ -1,0 +1,212 @@
+"""What every journal promises, and the words it answers in.
+
+All methods are synchronous and may do I/O: call them from a worker or flusher thread, never on an event
+loop and never on the project's own threads. One journal object serves one process; any of its threads may
+call any method at any time, except that `changed` belongs to a single thread, the tailer's.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import Literal
+
+from msgspec import Struct
+
+from livesignals.events import Event
+from livesignals.filters import Filter
+
+TREE_LIMIT = 500
+TAIL_LIMIT = 1_000
+KEPT_OUTCOMES = 10_000
+Outcomes = list[tuple[int, str, str]]  # number, transaction id, state
+
+
+class ProcessReport(Struct, frozen=True, kw_only=True):
+    """Cumulative figures of one process: ``captured == stored + sum(dropped.values()) + buffered``.
+
+    The journal fills in ``stored`` itself. It also adds reasons of its own to ``dropped``, see
+    `livesignals.journal.accounts`.
+    """
+
+    process: str  # a token of its own for each process, also after a fork
+    host: str
+    pid: int
+    role: str  # what the process runs: "runserver", "migrate", "gunicorn"
+    started_ts: int  # µs since 1970, UTC
+    seen_ts: int  # µs since 1970, UTC: when the report was made
+    captured: int
+    stored: int = 0
+    dropped: dict[str, int] = {}  # reason: count
+    buffered: int = 0
+
+
+class Outcome(Struct, frozen=True):
+    """How a transaction ended."""
+
+    tx_id: str
+    state: Literal["committed", "rolled_back", "unknown"]
+
+
+class Appended(Struct, frozen=True):
+    """The ids a batch was given: all from ``first`` to ``last``; none when ``first`` is ``last + 1``."""
+
+    epoch: str
+    first: int
+    last: int
+
+
+class Bounds(Struct, frozen=True):
+    """The retained ids: all from ``first`` to ``last``; none when ``first`` is ``last + 1``."""
+
+    epoch: str
+    first: int
+    last: int  # the last id ever given in this journal
+
+
+class Tail(Struct, frozen=True):
+    """Stored events as lines of JSON, one for each id from ``after + 1`` to ``last``.
+
+    ``after`` is higher than what was asked for when the ids between have been evicted.
+    """
+
+    epoch: str
+    after: int
+    last: int
+    lines: list[bytes]
+
+
+class Found(Struct, frozen=True):
+    """Matching events in the order of the search, and how far it looked.
+
+    Go on with ``scanned_to`` as the next ``before`` (or ``after``, forwards): nothing is skipped or repeated.
+    """
+
+    events: list[Event]
+    scanned_to: int
+    exhausted: bool  # nothing retained is left in this direction
+
+
+class Counts(Struct, frozen=True):
+    """Exact figures: ``captured == stored + dropped + buffered`` and ``stored == retained + evicted``."""
+
+    epoch: str
+    retained: int
+    by_family: dict[str, int]  # of the retained events
+    captured: int
+    stored: int
+    dropped: dict[str, int]
+    buffered: int
+    evicted: int  # pruned or cleared
+    bytes: int  # of the retained events, see RETAIN_BYTES
+
+
+class Problem(Struct, frozen=True):
+    """Something that ``doctor`` tells."""
+
+    level: Literal["error", "warning"]
+    message: str
+    hint: str
+
+
+class Journal(ABC):
+    """The retained history, ordered by id.
+
+    Ids are given in the order of commits, over all processes, without holes; no id is used twice. They
+    belong to an epoch: a journal that was cleared, replaced or set aside goes on under another one.
+
+    Every method may raise `JournalUnavailable` (try again later) and `JournalForeign` (never will work).
+    """
+
+    def __init__(self, *, project: str, retain_events: int, retain_bytes: int) -> None:
+        self.project = project
+        self.retain_events = retain_events
+        self.retain_bytes = retain_bytes
+
+    @abstractmethod
+    def append(self, events: Sequence[Event], report: ProcessReport) -> Appended:
+        """Store a batch and the report of its process, as one: both are there afterwards, or neither.
+
+        Evicts the oldest events where the ring is full, a bounded number each time. An empty batch
+        stores the report alone.
+        """
+
+    @abstractmethod
+    def resolve(self, outcomes: Sequence[Outcome]) -> int:
+        """Write into pending events how their transactions ended. Says how many events that concerned."""
+
+    @abstractmethod
+    def outcomes_after(self, number: int) -> Outcomes:
+        """Outcomes that were written into events, numbered without holes from 1, after *number*.
+
+        The newest 10,000 are kept; a first number above ``number + 1`` tells that some are gone.
+        """
+
+    @abstractmethod
+    def bounds(self) -> Bounds:
+        """Which ids are retained."""
+
+    @abstractmethod
+    def read(self, after: int, limit: int, until: int | None = None) -> list[Event]:
+        """At most *limit* events with ``after < id <= until``, ascending."""
+
+    @abstractmethod
+    def tail(self, after: int, limit: int) -> Tail:
+        """At most *limit* events after an id, as the lines of JSON that readers are sent; never over 1,000."""
+
+    @abstractmethod
+    def search(self, filter: Filter, before: int | None, limit: int, max_scan: int | None = None) -> Found:
+        """At most *limit* matching events with ``id < before`` (None: from the newest), newest first.
+
+        Looks at no more than *max_scan* events.
+        """
+
+    @abstractmethod
+    def search_forward(self, filter: Filter, after: int, limit: int, max_scan: int | None = None) -> Found:
+        """At most *limit* matching events with ``id > after``, oldest first. See `search`."""
+
+    @abstractmethod
+    def get(self, event_id: int) -> Event | None:
+        """One event, or None when it is not retained."""
+
+    @abstractmethod
+    def tree(self, root: str, limit: int = TREE_LIMIT) -> list[Event]:
+        """The retained events under the send with uid *root*, itself included, ascending."""
+
+    @abstractmethod
+    def cause(self, cause_id: str, limit: int = TREE_LIMIT) -> list[Event]:
+        """The retained events of one request, command or task, ascending."""
+
+    @abstractmethod
+    def counts(self) -> Counts:
+        """Figures of the whole journal, as of one moment."""
+
+    @abstractmethod
+    def processes(self) -> list[ProcessReport]:
+        """The last report of each process that wrote lately, the latest first."""
+
+    @abstractmethod
+    def changed(self) -> bool:
+        """Whether anything was written, by any process, since the last call. True at first. Cheap."""
+
+    @abstractmethod
+    def prune(self, keep_events: int | None = None, keep_bytes: int | None = None) -> int:
+        """Evict the oldest events down to these limits (None: the retention). Says how many went."""
+
+    @abstractmethod
+    def clear(self) -> None:
+        """Evict all events and begin a new epoch."""
+
+    @abstractmethod
+    def notice(self) -> str:
+        """What readers should be told about how this journal began; "" when nothing."""
+
+    @abstractmethod
+    def check(self) -> list[Problem]:
+        """What is wrong, in words. Raises nothing."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Let go of everything. The next call of another method opens it again."""
+
+    @abstractmethod
+    def abandon(self) -> None:
+        """In the child of a fork: forget what the parent had open. The next call opens it anew."""

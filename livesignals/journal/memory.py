@@ -1,0 +1,207 @@
+"""A journal in this process alone: for tests, `recording` and trying things out."""
+
+import secrets
+import threading
+from collections import Counter, deque
+from collections.abc import Sequence
+from itertools import islice
+
+from msgspec.structs import replace
+
+from livesignals.events import Event, encode
+from livesignals.filters import Filter
+from livesignals.journal import accounts
+from livesignals.journal.base import (
+    KEPT_OUTCOMES,
+    TAIL_LIMIT,
+    TREE_LIMIT,
+    Appended,
+    Bounds,
+    Counts,
+    Found,
+    Journal,
+    Outcome,
+    Outcomes,
+    Problem,
+    ProcessReport,
+    Tail,
+)
+from livesignals.journal.bodies import storable
+
+
+class MemoryJournal(Journal):
+    """The same promises as a journal on disk, as long as the process lives.
+
+    One lock guards everything; it is held for copies and additions, never while a filter runs.
+    """
+
+    def __init__(self, *, project: str, retain_events: int, retain_bytes: int) -> None:
+        super().__init__(project=project, retain_events=retain_events, retain_bytes=retain_bytes)
+        self._lock = threading.Lock()
+        self._epoch = secrets.token_hex(8)
+        self._events: deque[Event] = deque()
+        self._sizes: deque[int] = deque()  # of the events, in the same order
+        self._last = 0
+        self._bytes = 0
+        self._evicted = 0
+        self._by_family: Counter[str] = Counter()
+        self._reports: dict[str, ProcessReport] = {}
+        self._outcome = 0  # number of the last one
+        self._outcomes: deque[tuple[int, str, str]] = deque(maxlen=KEPT_OUTCOMES)
+        self._writes = 1
+        self._seen_writes = 0
+
+    def append(self, events: Sequence[Event], report: ProcessReport) -> Appended:
+        batch = [(event, size) for event, _, _, size in map(storable, events)]
+        with self._lock:
+            first = self._last + 1
+            for event, size in batch:
+                self._last += 1
+                self._events.append(replace(event, epoch=self._epoch, id=self._last))
+                self._sizes.append(size)
+                self._bytes += size
+                self._by_family[event.family] += 1
+            before = self._reports.get(report.process)
+            self._reports[report.process] = accounts.stored(report, before, len(events))
+            self._evict(self.retain_events, self.retain_bytes)
+            self._writes += 1
+            return Appended(self._epoch, first, self._last)
+
+    def _evict(self, keep_events: int, keep_bytes: int) -> int:
+        before = self._evicted
+        while self._events and (len(self._events) > keep_events or self._bytes > keep_bytes):
+            self._by_family[self._events.popleft().family] -= 1
+            self._bytes -= self._sizes.popleft()
+            self._evicted += 1
+        return self._evicted - before
+
+    def resolve(self, outcomes: Sequence[Outcome]) -> int:
+        states = {outcome.tx_id: outcome.state for outcome in outcomes}
+        resolved: Counter[str] = Counter()
+        with self._lock:
+            for index, event in enumerate(self._events):
+                transaction = event.transaction
+                if transaction and transaction.state == "pending" and transaction.id in states:
+                    transaction = replace(transaction, state=states[transaction.id])
+                    self._events[index] = replace(event, transaction=transaction)
+                    resolved[transaction.id] += 1
+            for tx_id in filter(resolved.__contains__, states):
+                self._outcome += 1
+                self._outcomes.append((self._outcome, tx_id, states[tx_id]))
+            self._writes += 1
+        return resolved.total()
+
+    def outcomes_after(self, number: int) -> Outcomes:
+        with self._lock:
+            return [outcome for outcome in self._outcomes if outcome[0] > number]
+
+    def bounds(self) -> Bounds:
+        with self._lock:
+            return Bounds(self._epoch, self._last - len(self._events) + 1, self._last)
+
+    def read(self, after: int, limit: int, until: int | None = None) -> list[Event]:
+        return self._read(after, limit, until)[2]
+
+    def _read(self, after: int, limit: int, until: int | None = None) -> tuple[str, int, list[Event]]:
+        """The epoch, the id before the first event, and the events."""
+        with self._lock:
+            evicted = self._last - len(self._events)
+            after = max(after, evicted)
+            last = min(after + limit, self._last if until is None else until)
+            events = list(islice(self._events, after - evicted, max(after, last) - evicted))
+            return self._epoch, after, events
+
+    def tail(self, after: int, limit: int) -> Tail:
+        epoch, after, events = self._read(after, min(limit, TAIL_LIMIT))
+        return Tail(epoch, after, after + len(events), [encode(event) for event in events])
+
+    def search(self, filter: Filter, before: int | None, limit: int, max_scan: int | None = None) -> Found:
+        with self._lock:
+            events = list(self._events)
+            first = self._last - len(events) + 1
+            position = self._last + 1 if before is None else min(before, self._last + 1)
+        lowest = first if max_scan is None else max(first, position - max_scan)
+        found: list[Event] = []
+        while position > lowest and len(found) < limit:
+            position -= 1
+            if filter.matches(events[position - first]):
+                found.append(events[position - first])
+        return Found(found, position, position <= first)
+
+    def search_forward(self, filter: Filter, after: int, limit: int, max_scan: int | None = None) -> Found:
+        with self._lock:
+            events = list(self._events)
+            last = self._last
+        first = last - len(events) + 1
+        position = max(after, first - 1)
+        highest = last if max_scan is None else min(last, position + max_scan)
+        found: list[Event] = []
+        while position < highest and len(found) < limit:
+            position += 1
+            if filter.matches(events[position - first]):
+                found.append(events[position - first])
+        return Found(found, position, position >= last)
+
+    def get(self, event_id: int) -> Event | None:
+        events = self.read(event_id - 1, 1, until=event_id)
+        return events[0] if events else None
+
+    def tree(self, root: str, limit: int = TREE_LIMIT) -> list[Event]:
+        with self._lock:
+            return list(islice((event for event in self._events if event.root == root), limit))
+
+    def cause(self, cause_id: str, limit: int = TREE_LIMIT) -> list[Event]:
+        with self._lock:
+            caused = (event for event in self._events if event.cause and event.cause.id == cause_id)
+            return list(islice(caused, limit))
+
+    def counts(self) -> Counts:
+        with self._lock:
+            total = accounts.total(self._reports.values())
+            return Counts(
+                epoch=self._epoch,
+                retained=len(self._events),
+                by_family={family: count for family, count in self._by_family.items() if count},
+                captured=total.captured,
+                stored=total.stored,
+                dropped=total.dropped,
+                buffered=total.buffered,
+                evicted=self._evicted,
+                bytes=self._bytes,
+            )
+
+    def processes(self) -> list[ProcessReport]:
+        with self._lock:
+            return sorted(self._reports.values(), key=lambda report: report.seen_ts, reverse=True)
+
+    def changed(self) -> bool:
+        seen, self._seen_writes = self._seen_writes, self._writes
+        return seen != self._seen_writes
+
+    def prune(self, keep_events: int | None = None, keep_bytes: int | None = None) -> int:
+        with self._lock:
+            self._writes += 1
+            return self._evict(
+                self.retain_events if keep_events is None else keep_events,
+                self.retain_bytes if keep_bytes is None else keep_bytes,
+            )
+
+    def clear(self) -> None:
+        with self._lock:
+            self._evict(0, 0)
+            self._outcomes.clear()
+            self._epoch = secrets.token_hex(8)
+            self._writes += 1
+
+    def notice(self) -> str:
+        return ""
+
+    def check(self) -> list[Problem]:
+        return []
+
+    def close(self) -> None:
+        """Nothing is open; what was stored stays as long as this object."""
+
+    def abandon(self) -> None:
+        # Another thread of the parent may have held the lock when it forked.
+        self._lock = threading.Lock()

@@ -1,0 +1,315 @@
+"""A journal in an SQLite file of our own, shared by all processes of a project on one host.
+
+Never the project's database, never the ORM. Each method is a transaction, or several when it reads much,
+since a reader that stays makes the write-ahead log grow.
+"""
+
+import shutil
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, cast
+
+import apsw
+
+from livesignals.events import Event, decode_stored, splice
+from livesignals.exceptions import JournalError
+from livesignals.filters import Filter
+from livesignals.journal import sqlite_ledger as ledger
+from livesignals.journal.base import (
+    KEPT_OUTCOMES,
+    TAIL_LIMIT,
+    TREE_LIMIT,
+    Appended,
+    Bounds,
+    Counts,
+    Found,
+    Journal,
+    Outcome,
+    Outcomes,
+    Problem,
+    ProcessReport,
+    Tail,
+)
+from livesignals.journal.sqlite_connections import Connections, Superseded
+from livesignals.journal.sqlite_file import ELSEWHERE
+from livesignals.journal.sqlite_opening import JournalFile
+from livesignals.journal.sqlite_rows import BODY, INSERT, SIZE, new_epoch, row
+
+CHUNK_ROWS = 1_000  # the most that one transaction reads, or prunes
+SCAN_ROWS = 10_000  # the most that one transaction of a search looks at
+LOW_SPACE = 64 * 2**20
+
+Stored = tuple[int, bytes]  # id and body
+
+
+class SqliteJournal(Journal):
+    """See `Journal`. The file is opened, or made, at the first use."""
+
+    def __init__(self, path: Path, *, project: str, retain_events: int, retain_bytes: int) -> None:
+        super().__init__(project=project, retain_events=retain_events, retain_bytes=retain_bytes)
+        self._file = JournalFile(path, project)
+        self._known: tuple[str, ProcessReport] | None = None  # what was stored last, and in which epoch
+        self._seen: tuple[Connections, int] | None = None  # by `changed`
+
+    # Writing
+
+    def append(self, events: Sequence[Event], report: ProcessReport) -> Appended:
+        rows = [row(event) for event in events]
+        families = Counter(ledger.FAMILY + event.family for event in events)
+        size = sum(row[SIZE] for row in rows)
+
+        def write(connections: Connections) -> Appended:
+            with connections.writing() as connection:
+                epoch = ledger.meta(connection, "epoch")
+                last = ledger.counters(connection)["last"]
+                known = self._known[1] if self._known and self._known[0] == epoch else None
+                kept = ledger.store_report(connection, report, len(rows), known)
+                if rows:
+                    # The first id is given; SQLite continues with "one more than the highest".
+                    rows[0] = (last + 1, *rows[0][1:])
+                    connection.executemany(INSERT, rows)
+                    ledger.count(connection, {**families, "last": len(rows), "bytes": size})
+                    ledger.trim(connection, self.retain_events, self.retain_bytes, most=2 * len(rows))
+            if not connections.in_place:
+                raise Superseded  # it went into a file that nobody will open again
+            self._known = epoch, kept
+            return Appended(epoch, last + 1, last + len(rows))
+
+        return self._file.run(write)
+
+    def resolve(self, outcomes: Sequence[Outcome]) -> int:
+        def write(connections: Connections) -> int:
+            resolved = 0
+            with connections.writing() as connection:
+                number = ledger.counters(connection)["outcome"]
+                for outcome in outcomes:
+                    connection.execute(
+                        "UPDATE events SET tx_state = ?1, body = json_set(body, '$.transaction.state', ?1)"
+                        " WHERE tx_state = 'pending' AND tx_id = ?2",
+                        (outcome.state, outcome.tx_id),
+                    )
+                    if connection.changes():
+                        resolved += connection.changes()
+                        number += 1
+                        connection.execute(
+                            "INSERT INTO outcomes VALUES (?, ?, ?)", (number, outcome.tx_id, outcome.state)
+                        )
+                connection.execute("UPDATE counters SET value = ? WHERE name = 'outcome'", (number,))
+                connection.execute("DELETE FROM outcomes WHERE number <= ?", (number - KEPT_OUTCOMES,))
+            return resolved
+
+        return self._file.run(write) if outcomes else 0
+
+    def prune(self, keep_events: int | None = None, keep_bytes: int | None = None) -> int:
+        keep_events = self.retain_events if keep_events is None else keep_events
+        keep_bytes = self.retain_bytes if keep_bytes is None else keep_bytes
+
+        def write(connections: Connections) -> int:
+            with connections.writing() as connection:
+                return ledger.evict(connection, keep_events, keep_bytes, most=CHUNK_ROWS)
+
+        pruned = 0
+        while evicted := self._file.run(write):
+            pruned += evicted
+        return pruned
+
+    def clear(self) -> None:
+        def write(connections: Connections) -> None:
+            with connections.writing() as connection:
+                connection.execute("DELETE FROM events; DELETE FROM outcomes")
+                connection.execute("DELETE FROM counters WHERE name LIKE ? || '%'", (ledger.FAMILY,))
+                connection.execute("UPDATE counters SET value = 0 WHERE name = 'bytes'")
+                last = ledger.counters(connection)["last"]
+                connection.execute("UPDATE counters SET value = ? WHERE name = 'evicted'", (last,))
+                connection.execute("UPDATE meta SET value = ? WHERE name = 'epoch'", (new_epoch(),))
+                connection.execute("UPDATE meta SET value = '' WHERE name = 'notice'")
+
+        self._file.run(write)
+
+    # Reading
+
+    def bounds(self) -> Bounds:
+        def read(connections: Connections) -> Bounds:
+            with connections.reading() as connection:
+                return _bounds(connection)
+
+        return self._file.run(read)
+
+    def read(self, after: int, limit: int, until: int | None = None) -> list[Event]:
+        events: list[Event] = []
+        while True:
+            rows = min(limit - len(events), CHUNK_ROWS)
+            epoch, _, stored = self._chunk(after, rows, until)
+            events += _decoded(epoch, stored)
+            if len(stored) < rows or len(events) >= limit:
+                return events
+            after = stored[-1][0]
+
+    def tail(self, after: int, limit: int) -> Tail:
+        epoch, after, stored = self._chunk(after, min(limit, TAIL_LIMIT))
+        return Tail(epoch, after, after + len(stored), [splice(epoch, *each) for each in stored])
+
+    def _chunk(self, after: int, limit: int, until: int | None = None) -> tuple[str, int, list[Stored]]:
+        """The epoch, the id before the first row, and rows."""
+
+        def read(connections: Connections) -> tuple[str, int, list[Stored]]:
+            with connections.reading() as connection:
+                bounds = _bounds(connection)
+                begin = max(after, bounds.first - 1)
+                stored = connection.execute(
+                    f"SELECT id, {BODY} FROM events WHERE id > ? AND id <= ? ORDER BY id LIMIT ?",
+                    (begin, bounds.last if until is None else until, max(limit, 0)),
+                ).fetchall()
+                return bounds.epoch, begin, cast("list[Stored]", stored)
+
+        return self._file.run(read)
+
+    def search(self, filter: Filter, before: int | None, limit: int, max_scan: int | None = None) -> Found:
+        bounds = self.bounds()
+        position = bounds.last + 1 if before is None else min(before, bounds.last + 1)
+        lowest = bounds.first if max_scan is None else max(bounds.first, position - max_scan)
+        found: list[Event] = []
+        while position > lowest and len(found) < limit:
+            low = max(lowest, position - SCAN_ROWS)
+            rows = min(limit - len(found), CHUNK_ROWS)
+            matching = self._matching(filter, low, position - 1, "DESC", rows)
+            found += matching
+            position = matching[-1].id if len(matching) == rows else low
+        return Found(found, position, position <= bounds.first)
+
+    def search_forward(self, filter: Filter, after: int, limit: int, max_scan: int | None = None) -> Found:
+        bounds = self.bounds()
+        position = max(after, bounds.first - 1)
+        highest = bounds.last if max_scan is None else min(bounds.last, position + max_scan)
+        found: list[Event] = []
+        while position < highest and len(found) < limit:
+            high = min(highest, position + SCAN_ROWS)
+            rows = min(limit - len(found), CHUNK_ROWS)
+            matching = self._matching(filter, position + 1, high, "ASC", rows)
+            found += matching
+            position = matching[-1].id if len(matching) == rows else high
+        return Found(found, position, position >= bounds.last)
+
+    def _matching(self, filter: Filter, low: int, high: int, order: str, limit: int) -> list[Event]:
+        where, params = filter.sql()
+        return self._select(
+            f"id BETWEEN ? AND ? AND ({where}) ORDER BY id {order} LIMIT ?", low, high, *params, limit
+        )
+
+    def get(self, event_id: int) -> Event | None:
+        events = self._select("id = ?", event_id)
+        return events[0] if events else None
+
+    def tree(self, root: str, limit: int = TREE_LIMIT) -> list[Event]:
+        return self._select("root = ? ORDER BY id LIMIT ?", root, limit)
+
+    def cause(self, cause_id: str, limit: int = TREE_LIMIT) -> list[Event]:
+        # The index leaves out the empty ones, and is used only where the query does so too.
+        return self._select("cause_id = ? AND cause_id != '' ORDER BY id LIMIT ?", cause_id, limit)
+
+    def _select(self, where: str, *params: Any) -> list[Event]:
+        def read(connections: Connections) -> tuple[str, list[Stored]]:
+            with connections.reading() as connection:
+                stored = connection.execute(f"SELECT id, {BODY} FROM events WHERE {where}", params).fetchall()
+                return ledger.meta(connection, "epoch"), cast("list[Stored]", stored)
+
+        return _decoded(*self._file.run(read))
+
+    def outcomes_after(self, number: int) -> Outcomes:
+        def read(connections: Connections) -> Outcomes:
+            with connections.reading() as connection:
+                rows = connection.execute(
+                    "SELECT number, tx_id, state FROM outcomes WHERE number > ? ORDER BY number", (number,)
+                ).fetchall()
+                return cast(Outcomes, rows)
+
+        return self._file.run(read)
+
+    def counts(self) -> Counts:
+        def read(connections: Connections) -> Counts:
+            with connections.reading() as connection:
+                figures = ledger.counters(connection)
+                total = ledger.total(connection)
+                return Counts(
+                    epoch=ledger.meta(connection, "epoch"),
+                    retained=figures["last"] - figures["evicted"],
+                    by_family=ledger.by_family(figures),
+                    captured=total.captured,
+                    stored=total.stored,
+                    dropped=total.dropped,
+                    buffered=total.buffered,
+                    evicted=figures["evicted"],
+                    bytes=figures["bytes"],
+                )
+
+        return self._file.run(read)
+
+    def processes(self) -> list[ProcessReport]:
+        def read(connections: Connections) -> list[ProcessReport]:
+            with connections.reading() as connection:
+                return ledger.reports(connection)
+
+        return self._file.run(read)
+
+    def notice(self) -> str:
+        def read(connections: Connections) -> str:
+            with connections.reading() as connection:
+                return ledger.meta(connection, "notice")
+
+        return self._file.run(read)
+
+    def changed(self) -> bool:
+        seen = self._seen
+        self._seen = self._file.run(lambda connections: (connections, connections.data_version()))
+        return seen != self._seen
+
+    # What may go wrong, and the end
+
+    def check(self) -> list[Problem]:
+        try:
+            notice = self.notice()
+            faults = self._file.run(_faults)
+        except JournalError as error:
+            return [Problem("error", str(error), error.hint)]
+        problems = [
+            Problem("error", fault, "Delete the file: the next event begins a new one.") for fault in faults
+        ]
+        if notice:
+            problems.append(Problem("warning", notice, "The file that was set aside may be deleted."))
+        free = shutil.disk_usage(self._file.path.parent).free
+        if free < LOW_SPACE:
+            problems.append(
+                Problem(
+                    "warning", f"only {free:,} bytes are free for the journal {self._file.path}", ELSEWHERE
+                )
+            )
+        return problems
+
+    def close(self) -> None:
+        self._file.close()
+
+    def abandon(self) -> None:
+        self._known = None
+        self._file.abandon()
+
+
+def _bounds(connection: apsw.Connection) -> Bounds:
+    figures = ledger.counters(connection)
+    return Bounds(ledger.meta(connection, "epoch"), figures["evicted"] + 1, figures["last"])
+
+
+def _decoded(epoch: str, stored: list[Stored]) -> list[Event]:
+    return [decode_stored(epoch, event_id, body) for event_id, body in stored]
+
+
+def _faults(connections: Connections) -> list[str]:
+    with connections.reading() as connection:
+        checked = connection.execute("PRAGMA quick_check").fetchall()
+        faults = [str(fault) for (fault,) in checked if fault != "ok"]
+        figures = ledger.counters(connection)
+        retained = figures["last"] - figures["evicted"]
+        rows = connection.execute("SELECT count(*) FROM events").get
+        if rows != retained:
+            faults.append(f"the journal holds {rows} events and counts {retained}")
+        return faults

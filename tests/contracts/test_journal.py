@@ -1,0 +1,391 @@
+"""What every journal promises, whatever it is stored in."""
+
+import threading
+from itertools import pairwise
+
+import pytest
+from msgspec.structs import replace
+
+from livesignals.events import Event, Transaction, decode
+from livesignals.filters import parse
+from livesignals.journal import Appended, Bounds, Found, Journal, Outcome
+from tests.contracts.conftest import OpenJournal
+from tests.journal.building import Sender, assert_balanced, make_event, make_events, pending
+
+
+def ids(events: list[Event]) -> list[int]:
+    return [event.id for event in events]
+
+
+class TestAppend:
+    def test_ids_begin_at_one_and_have_no_holes(self, journal: Journal) -> None:
+        """A batch gets the ids that follow those of the batch before."""
+        sender = Sender(journal)
+        first, second = sender.append(make_events(3)), sender.append(make_events(2))
+        assert (first.first, first.last) == (1, 3)
+        assert (second.first, second.last) == (4, 5)
+        assert second.epoch == first.epoch == journal.bounds().epoch != ""
+
+    def test_an_empty_batch_stores_the_report_alone(self, journal: Journal) -> None:
+        """A process that is only heard of gives no ids and is counted."""
+        sender = Sender(journal)
+        sender.append(make_events(2))
+        sender.buffered = 7
+        assert sender.append([]) == Appended(journal.bounds().epoch, 3, 2)
+        assert journal.counts().buffered == 7
+        assert_balanced(journal)
+
+    def test_an_event_is_read_as_it_was_appended(self, journal: Journal) -> None:
+        """Nothing of an event changes but that it gets an epoch and an id."""
+        event = make_event(kwargs={"a": [1, 2.5, None, {"ü": "\0\n\\\"'", "big": 2**63}]}, flags=["masked"])
+        appended = Sender(journal).append([event])
+        assert journal.read(0, 10) == [replace(event, epoch=appended.epoch, id=1)]
+
+    def test_what_utf8_cannot_say_becomes_a_question_mark(self, journal: Journal) -> None:
+        """A lone surrogate costs neither the event nor its batch."""
+        Sender(journal).append([make_event(kwargs={"name": "a\ud800b"}), make_event()])
+        assert journal.read(0, 10)[0].kwargs == {"name": "a?b"}
+        assert_balanced(journal)
+
+    def test_threads_may_append_and_read_at_once(self, journal: Journal) -> None:
+        """Every event is there once, each thread's in their order; readers see no holes meanwhile."""
+        done = threading.Event()
+        failures: list[BaseException] = []
+
+        def write(name: str) -> None:
+            try:
+                sender = Sender(journal, name)
+                for number in range(20):
+                    sender.append(
+                        [make_event(thread=name, sender=f"shop.N{number}_{part}") for part in range(5)]
+                    )
+            except BaseException as error:
+                failures.append(error)
+
+        def read() -> None:
+            try:
+                while not done.is_set():
+                    assert all(b == a + 1 for a, b in pairwise(ids(journal.read(0, 1_000))))
+                    journal.counts()
+            except BaseException as error:
+                failures.append(error)
+
+        writers = [threading.Thread(target=write, args=(f"thread-{number}",)) for number in range(4)]
+        reader = threading.Thread(target=read)
+        for thread in (*writers, reader):
+            thread.start()
+        for thread in writers:
+            thread.join()
+        done.set()
+        reader.join()
+        assert failures == []
+        events = journal.read(0, 1_000)
+        for number in range(4):
+            senders = [event.sender for event in events if event.thread == f"thread-{number}"]
+            assert senders == [f"shop.N{batch}_{part}" for batch in range(20) for part in range(5)]
+        assert_balanced(journal)
+
+
+class TestReading:
+    def test_an_empty_journal_has_no_ids(self, journal: Journal) -> None:
+        """The first id that would be retained is one above the last that was given."""
+        bounds = journal.bounds()
+        assert bounds == Bounds(bounds.epoch, 1, 0)
+        assert journal.read(0, 10) == []
+        assert journal.tail(0, 10).lines == []
+        assert journal.search(parse(""), None, 10) == Found([], 1, True)
+        assert journal.search_forward(parse(""), 0, 10) == Found([], 0, True)
+        assert_balanced(journal)
+
+    def test_read_goes_upwards_between_two_ids(self, journal: Journal) -> None:
+        """The lower end is left out, the upper one is in, and the limit counts from below."""
+        Sender(journal).append(make_events(10))
+        assert ids(journal.read(4, 100)) == [5, 6, 7, 8, 9, 10]
+        assert ids(journal.read(4, 3)) == [5, 6, 7]
+        assert ids(journal.read(4, 100, until=6)) == [5, 6]
+        assert (
+            ids(journal.read(4, 100, until=4)) == ids(journal.read(10, 100)) == ids(journal.read(0, 0)) == []
+        )
+
+    def test_read_gives_as_many_as_are_asked_for(self, journal: Journal) -> None:
+        """A long read is the same as many short ones."""
+        Sender(journal).append(make_events(2_500))
+        assert ids(journal.read(100, 2_300)) == list(range(101, 2_401))
+
+    def test_tail_gives_the_lines_that_readers_are_sent(self, journal: Journal) -> None:
+        """The lines decode to the same events, and say where they begin and end."""
+        Sender(journal).append(make_events(10))
+        tail = journal.tail(3, 4)
+        assert (tail.epoch, tail.after, tail.last) == (journal.bounds().epoch, 3, 7)
+        assert [decode(line) for line in tail.lines] == journal.read(3, 4)
+        assert (journal.tail(10, 5).after, journal.tail(10, 5).last) == (10, 10)
+
+    def test_tail_gives_a_thousand_lines_at_most(self, journal: Journal) -> None:
+        """Who wants more asks again from where it ended."""
+        Sender(journal).append(make_events(1_100))
+        assert journal.tail(0, 5_000).last == 1_000
+        assert journal.tail(1_000, 5_000).last == 1_100
+
+    def test_tail_tells_what_was_evicted_before_it_came(self, journal: Journal) -> None:
+        """What is gone shows as a first id above the one that was expected."""
+        Sender(journal).append(make_events(10))
+        journal.prune(keep_events=4)
+        tail = journal.tail(2, 2)
+        assert (tail.after, tail.last, len(tail.lines)) == (6, 8, 2)
+
+    def test_get_gives_one_event_or_none(self, journal: Journal) -> None:
+        """Ids that were evicted or never given lead to nothing."""
+        Sender(journal).append(make_events(5))
+        journal.prune(keep_events=2)
+        found = journal.get(4)
+        assert found is not None and found.id == 4
+        assert journal.get(3) is journal.get(6) is journal.get(0) is None
+
+    def test_tree_gives_a_send_and_all_below_it(self, journal: Journal) -> None:
+        """Ascending, and no more than asked for."""
+        root = make_event()
+        children = [make_event(root=root.uid, parent=root.uid) for _ in range(3)]
+        Sender(journal).append([make_event(), root, make_event(), *children])
+        assert ids(journal.tree(root.uid)) == [2, 4, 5, 6]
+        assert ids(journal.tree(root.uid, limit=2)) == [2, 4]
+        assert journal.tree("nobody") == []
+
+    def test_cause_gives_the_sends_of_one_request(self, journal: Journal) -> None:
+        """Ascending, and no more than asked for; sends without a cause belong to none."""
+        cause = make_event().cause
+        assert cause is not None
+        other = replace(cause, id="request-2")
+        Sender(journal).append([make_event(), make_event(cause=other), make_event(cause=None), make_event()])
+        assert ids(journal.cause("request-1")) == [1, 4]
+        assert ids(journal.cause("request-1", limit=1)) == [1]
+        assert journal.cause("") == []
+
+
+class TestSearch:
+    @pytest.fixture
+    def mixed(self, journal: Journal) -> Journal:
+        """Every third event is of the auth family; the first three are gone."""
+        sender = Sender(journal)
+        for number in range(1, 31):
+            sender.append([make_event(family="model" if number % 3 else "auth")])
+        journal.prune(keep_events=27)
+        return journal
+
+    def test_search_goes_from_the_newest_down(self, mixed: Journal) -> None:
+        """Going on where the last page ended shows every match once."""
+        first = mixed.search(parse("family:auth"), None, 5)
+        second = mixed.search(parse("family:auth"), first.scanned_to, 5)
+        assert ids(first.events) == [30, 27, 24, 21, 18] and not first.exhausted
+        assert ids(second.events) == [15, 12, 9, 6] and second.exhausted
+        assert second.scanned_to == 4
+
+    def test_search_forward_goes_up(self, mixed: Journal) -> None:
+        """Going on where the last page ended shows every match once."""
+        first = mixed.search_forward(parse("family:auth"), 0, 5)
+        second = mixed.search_forward(parse("family:auth"), first.scanned_to, 5)
+        assert ids(first.events) == [6, 9, 12, 15, 18] and not first.exhausted
+        assert ids(second.events) == [21, 24, 27, 30] and second.exhausted
+        assert second.scanned_to == 30
+
+    @pytest.mark.parametrize("text", ["", "family:auth", "family:tasks"])
+    @pytest.mark.parametrize("limit", [1, 2, 100])
+    @pytest.mark.parametrize("max_scan", [None, 1, 4, 100])
+    def test_pages_of_any_size_leave_nothing_out(
+        self, mixed: Journal, text: str, limit: int, max_scan: int | None
+    ) -> None:
+        """Whatever the limits, both directions find every match once, and end."""
+        chosen = parse(text)
+        expected = [event for event in mixed.read(0, 100) if chosen.matches(event)]
+        downwards: list[Event] = []
+        found = mixed.search(chosen, None, limit, max_scan)
+        downwards += found.events
+        while not found.exhausted:
+            found = mixed.search(chosen, found.scanned_to, limit, max_scan)
+            downwards += found.events
+        upwards: list[Event] = []
+        found = mixed.search_forward(chosen, 0, limit, max_scan)
+        upwards += found.events
+        while not found.exhausted:
+            found = mixed.search_forward(chosen, found.scanned_to, limit, max_scan)
+            upwards += found.events
+        assert upwards == expected == downwards[::-1]
+
+    def test_max_scan_bounds_how_many_events_are_looked_at(self, mixed: Journal) -> None:
+        """A page may hold no match and still say how far it came."""
+        assert mixed.search(parse("family:tasks"), None, 5, max_scan=10) == Found([], 21, False)
+        assert mixed.search_forward(parse("family:tasks"), 0, 5, max_scan=10) == Found([], 13, False)
+
+    def test_cursors_outside_of_what_is_retained_are_no_error(self, mixed: Journal) -> None:
+        """Below everything there is nothing more downwards, above everything nothing more upwards."""
+        assert mixed.search(parse(""), 2, 5) == Found([], 2, True)
+        assert ids(mixed.search(parse(""), 999, 2).events) == [30, 29]
+        assert mixed.search_forward(parse(""), 999, 5) == Found([], 999, True)
+        assert ids(mixed.search_forward(parse(""), 1, 2).events) == [4, 5]
+
+
+class TestRing:
+    def test_the_newest_events_are_kept(self, make_journal: OpenJournal) -> None:
+        """After each batch no more than RETAIN_EVENTS are retained, nor many fewer once it was full."""
+        journal = make_journal(retain_events=100)
+        sender = Sender(journal)
+        for batch in range(1, 31):
+            sender.append(make_events(10))
+            retained = journal.counts().retained
+            assert retained <= 100
+            assert retained >= min(batch * 10, 95)
+            assert_balanced(journal)
+        assert journal.bounds().last == 300
+
+    def test_a_ring_of_one_keeps_the_newest(self, make_journal: OpenJournal) -> None:
+        """The smallest retention is not none."""
+        journal = make_journal(retain_events=1)
+        Sender(journal).append(make_events(5))
+        assert ids(journal.read(0, 10)) == [5]
+
+    def test_events_that_weigh_much_are_kept_by_their_bytes(self, make_journal: OpenJournal) -> None:
+        """RETAIN_BYTES ends before RETAIN_EVENTS does, or the other way about."""
+        journal = make_journal(retain_bytes=100_000)
+        sender = Sender(journal)
+        for _ in range(40):
+            sender.append(make_events(5, kwargs={"note": "x" * 1_000}))
+            assert journal.counts().bytes <= 100_000
+            assert_balanced(journal)
+        assert journal.counts().bytes > 90_000
+        assert journal.counts().retained < 200
+
+    def test_prune_evicts_down_to_what_is_to_be_kept(self, journal: Journal) -> None:
+        """By number, by bytes, or to the retention when nothing is said."""
+        Sender(journal).append(make_events(2_500))
+        assert journal.prune() == 0
+        assert journal.prune(keep_events=1_200) == 1_300
+        half = journal.counts().bytes // 2
+        assert journal.prune(keep_bytes=half) > 0
+        assert journal.counts().bytes <= half
+        assert journal.bounds().last == 2_500
+        assert_balanced(journal)
+
+    def test_clear_begins_a_new_epoch(self, journal: Journal) -> None:
+        """Everything is gone, ids go on, and the figures of processes stay true."""
+        sender = Sender(journal)
+        sender.append(make_events(5))
+        before = journal.bounds()
+        journal.clear()
+        after = journal.bounds()
+        assert after == Bounds(after.epoch, 6, 5)
+        assert after.epoch != before.epoch
+        assert_balanced(journal)
+        assert sender.append(make_events(1)) == Appended(after.epoch, 6, 6)
+        assert journal.counts().stored == 6
+        assert journal.counts().dropped == {}
+        assert_balanced(journal)
+
+
+class TestFigures:
+    def test_captured_is_stored_and_dropped_and_buffered(self, journal: Journal) -> None:
+        """Over all processes, with the reasons for what was dropped."""
+        one, two = Sender(journal, "one"), Sender(journal, "two")
+        one.append(make_events(3, family="auth"))
+        two.dropped = {"buffer full": 4}
+        two.append(make_events(2))
+        one.dropped, one.buffered = {"buffer full": 1, "cannot be described": 2}, 5
+        one.append(make_events(1))
+        counts = journal.counts()
+        assert (counts.captured, counts.stored, counts.buffered) == (18, 6, 5)
+        assert counts.dropped == {"buffer full": 5, "cannot be described": 2}
+        assert counts.by_family == {"auth": 3, "model": 3}
+        assert_balanced(journal)
+
+    def test_what_a_process_stored_elsewhere_is_accounted_for(self, journal: Journal) -> None:
+        """A process that comes from another journal brings figures that this one cannot show as stored."""
+        sender = Sender(journal)
+        sender.stored = 40  # in a journal that is gone
+        sender.append(make_events(2))
+        sender.append(make_events(3))
+        counts = journal.counts()
+        assert (counts.captured, counts.stored) == (45, 5)
+        assert counts.dropped == {"stored in another journal": 40}
+        assert_balanced(journal)
+
+    def test_processes_are_listed_with_the_latest_first(self, journal: Journal) -> None:
+        """Each with its own figures, and as stored what this journal got of it."""
+        Sender(journal, "early", seen_ts=10).append(make_events(1))
+        Sender(journal, "late", seen_ts=30).append(make_events(2))
+        Sender(journal, "middle", seen_ts=20).append([])
+        reports = journal.processes()
+        assert [(report.process, report.stored) for report in reports] == [
+            ("late", 2),
+            ("middle", 0),
+            ("early", 1),
+        ]
+        assert reports[0].role == "runserver"
+
+    def test_a_journal_in_order_has_no_problems(self, journal: Journal) -> None:
+        """Neither doctor nor reader is told anything."""
+        Sender(journal).append(make_events(3))
+        assert journal.check() == []
+        assert journal.notice() == ""
+
+
+class TestOutcomes:
+    def test_an_outcome_is_written_into_the_pending_events_of_its_transaction(self, journal: Journal) -> None:
+        """However the events are read afterwards; other transactions and finished ones stay as they are."""
+        done = Transaction(db="default", state="rolled_back", id="tx-1")
+        transactions = [pending("tx-1"), None, pending("tx-2"), done, pending("tx-1")]
+        Sender(journal).append([make_event(transaction=transaction) for transaction in transactions])
+        assert journal.resolve([Outcome("tx-1", "committed"), Outcome("tx-9", "committed")]) == 2
+        events = journal.read(0, 10)
+        states = [event.transaction and event.transaction.state for event in events]
+        assert states == ["committed", None, "pending", "rolled_back", "committed"]
+        assert [decode(line) for line in journal.tail(0, 10).lines] == events
+        assert journal.search(parse(""), None, 10).events == events[::-1]
+        assert journal.get(1) == events[0]
+        assert_balanced(journal)
+
+    def test_outcomes_can_be_followed(self, journal: Journal) -> None:
+        """Those that changed an event are numbered without holes; the others are not worth telling."""
+        Sender(journal).append([make_event(transaction=pending(f"tx-{number}")) for number in range(3)])
+        assert journal.outcomes_after(0) == []
+        assert journal.resolve([]) == 0
+        journal.resolve([Outcome("tx-9", "committed"), Outcome("tx-1", "committed")])
+        journal.resolve([Outcome("tx-0", "rolled_back"), Outcome("tx-1", "rolled_back")])
+        assert journal.outcomes_after(0) == [(1, "tx-1", "committed"), (2, "tx-0", "rolled_back")]
+        assert journal.outcomes_after(1) == [(2, "tx-0", "rolled_back")]
+        assert journal.outcomes_after(2) == []
+
+    def test_the_newest_ten_thousand_outcomes_are_kept(self, journal: Journal) -> None:
+        """What is gone shows as a first number above the one that was expected."""
+        names = [f"tx-{number}" for number in range(10_005)]
+        Sender(journal).append([make_event(transaction=pending(name), kwargs={}) for name in names])
+        assert journal.resolve([Outcome(name, "committed") for name in names]) == 10_005
+        outcomes = journal.outcomes_after(0)
+        assert len(outcomes) == 10_000
+        assert outcomes[0] == (6, "tx-5", "committed")
+
+
+class TestChanged:
+    def test_every_write_is_noticed_once(self, journal: Journal) -> None:
+        """Reading changes nothing."""
+        sender = Sender(journal)
+        assert journal.changed()
+        assert not journal.changed()
+        sender.append([make_event(transaction=pending("tx-1"))])
+        assert journal.changed()
+        journal.read(0, 10)
+        journal.counts()
+        assert not journal.changed()
+        journal.resolve([Outcome("tx-1", "committed")])
+        assert journal.changed()
+        journal.prune(keep_events=0)
+        assert journal.changed()
+        journal.clear()
+        assert journal.changed()
+        assert not journal.changed()
+
+    def test_a_closed_journal_goes_on_when_it_is_used(self, journal: Journal) -> None:
+        """Closing lets go of files and connections, not of what is stored."""
+        sender = Sender(journal)
+        sender.append(make_events(2))
+        journal.close()
+        journal.close()
+        assert sender.append(make_events(1)).first == 3
+        assert_balanced(journal)
