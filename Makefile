@@ -4,13 +4,14 @@ HOST ?= 127.0.0.1
 PORT ?= 8000
 export TRAFFIC ?= 1
 
-.PHONY: help run test matrix bench lock
+.PHONY: help run test matrix bench screenshots lock
 
 help:
 	@echo 'make run      the shop and the dashboard (HOST=$(HOST) PORT=$(PORT); TRAFFIC=0: no demo traffic)'
 	@echo 'make test     static checks, all tests, and the wheel in a project of its own'
 	@echo 'make matrix   the tests on every Python and Django whose interpreter is present'
 	@echo 'make bench    the figures of the README, measured here'
+	@echo 'make screenshots  the pictures of the README'
 	@echo 'make lock     new locked requirements'
 
 run:
@@ -33,6 +34,10 @@ matrix:
 bench:
 	@.ci/system redis-server chromium
 	@venv=$$(.ci/venv tests tests/requirements.txt) && exec "$$venv/bin/python" -m tests.benchmarks
+
+screenshots:
+	@.ci/system chromium
+	@venv=$$(.ci/venv tests tests/requirements.txt) && exec $$venv/bin/python -m tests.screenshots
 
 # No index address gets into the locked files; one lock serves every supported Python.
 lock:

@@ -51,7 +51,8 @@ def read() -> Settings:
     raw = getattr(django_settings, "LIVESIGNALS", {})
     if not isinstance(raw, Mapping):
         raise ConfigurationError(
-            f"LIVESIGNALS must be a dict, not {type(raw).__name__}.", "Write LIVESIGNALS = {…} in the settings."
+            f"LIVESIGNALS must be a dict, not {type(raw).__name__}.",
+            "Write LIVESIGNALS = {…} in the settings.",
         )
     _refuse_unknown(raw)
     try:

@@ -34,7 +34,7 @@ def attach() -> None:
             return
         for cls in _with_subclasses(Signal):
             _attach_class(cls)
-        Signal.__init_subclass__ = classmethod(_attach_new_class)  # type: ignore[assignment]
+        Signal.__init_subclass__ = classmethod(_attach_new_class)  # type: ignore[assignment, arg-type]
 
 
 def detach() -> None:
@@ -114,5 +114,5 @@ def _wrapper(function: FunctionType, name: str) -> Callable[..., Any]:
                     sends.end(record)
 
         wrapper = send
-    signals.woven_codes.add(id(wrapper.__code__))  # type: ignore[attr-defined]
+    signals.woven_codes.add(id(wrapper.__code__))
     return wrapper

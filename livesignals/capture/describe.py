@@ -4,6 +4,7 @@ import binascii
 import os
 import socket
 import time
+from itertools import islice
 from types import CodeType
 from typing import Any
 
@@ -17,6 +18,7 @@ from livesignals.snapshot import Masking, render
 
 #: The JSON of what a send carried is never longer than this; if it were, names and types are kept only.
 MAX_KWARGS_BYTES = 12_288
+MAX_PLACES = 4_096
 
 
 class Describer:
@@ -30,6 +32,7 @@ class Describer:
         self.token = binascii.hexlify(os.urandom(6)).decode()
         self._second = (-1, "")
         self._causes: dict[int, Cause] = {}
+        self._places: dict[tuple[int, int], tuple[CodeType, str]] = {}
         self.set_clock()
 
     def set_clock(self) -> None:
@@ -56,7 +59,7 @@ class Describer:
             receivers=[self._receiver(call, send.began) for call in send.calls],
             kwargs=kwargs,
             cause=self._cause(send.cause),
-            where=_place(send.where),
+            where=self._place(send.where),
             process=Process(host=self.host, pid=self.pid, seq=send.number),
             thread=send.thread,
             flags=sorted(flags),
@@ -109,13 +112,17 @@ class Describer:
         shorter, _ = render(first, self.masking, names_only=True)
         return shorter if len(msgspec.json.encode(shorter)) <= MAX_KWARGS_BYTES else {"…": f"{len(kwargs)} arguments"}
 
-
-def _place(where: tuple[CodeType, int] | None) -> str | None:
-    if where is None:
-        return None
-    code, instruction = where
-    line = code.co_firstlineno
-    for index, (_, _, at, _) in zip(range(0, instruction + 2, 2), code.co_positions(), strict=False):
-        if index == instruction and at is not None:
-            line = at
-    return f"{short_path(code.co_filename)}:{line} {code.co_qualname}"
+    def _place(self, where: tuple[CodeType, int] | None) -> str | None:
+        """The line behind an instruction, as "shop/views.py:41 place_order"."""
+        if where is None:
+            return None
+        code, instruction = where
+        # By id: hashing a code object hashes all it holds. The entry keeps the code, so the id stays its own.
+        known = self._places.get((id(code), instruction))
+        if known is None:
+            if len(self._places) > MAX_PLACES:
+                self._places.clear()
+            line = next(islice(code.co_positions(), instruction // 2, None))[0] or code.co_firstlineno
+            known = code, f"{short_path(code.co_filename)}:{line} {code.co_qualname}"
+            self._places[id(code), instruction] = known
+        return known[1]

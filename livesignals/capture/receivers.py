@@ -43,7 +43,7 @@ def _find(receiver: Any) -> Named:
         if cls is MethodType:
             receiver = receiver.__func__
         elif functools.partial in mro_of(cls):
-            receiver = functools.partial.func.__get__(receiver)  # type: ignore[attr-defined]
+            receiver = functools.partial.func.__get__(receiver)
         elif cls is BuiltinFunctionType:
             return f"{receiver.__module__ or 'builtins'}.{receiver.__qualname__}", None, False
         else:
@@ -60,7 +60,11 @@ def _of_function(function: FunctionType) -> Named:
         inner = wrapped
     code = inner.__code__
     is_async = bool(function.__code__.co_flags & 0x80) or "_is_coroutine_mark" in function.__dict__
-    return f"{function.__module__}.{function.__qualname__}", f"{short_path(code.co_filename)}:{code.co_firstlineno}", is_async
+    return (
+        f"{function.__module__}.{function.__qualname__}",
+        f"{short_path(code.co_filename)}:{code.co_firstlineno}",
+        is_async,
+    )
 
 
 def _of_object(receiver: Any, cls: type) -> Named:

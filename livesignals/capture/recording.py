@@ -4,7 +4,8 @@ from collections import UserList
 from types import TracebackType
 
 from livesignals import conf
-from livesignals.capture import attach, sends, signals
+from livesignals.capture import sends, signals
+from livesignals.capture.attach import attach, detach, is_attached
 from livesignals.capture.describe import Describer
 from livesignals.events import Event
 from livesignals.filters import parse
@@ -28,19 +29,19 @@ class recording(UserList[Event]):  # noqa: N801 - used like a function
         self._sends: list[sends.Send] = []
 
     def __enter__(self) -> "recording":
-        self._was_attached = attach.is_attached()
+        self._was_attached = is_attached()
         self._outer_sink = sends.get_sink()
         sends.set_sink(self._take)
         if not self._was_attached:
             signals.configure(conf.read().signals)
-            attach.attach()
+            attach()
         return self
 
     def __exit__(
         self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
     ) -> None:
         if not self._was_attached:
-            attach.detach()
+            detach()
         sends.set_sink(self._outer_sink)
         describer = Describer(Masking(conf.read().mask), names_only=False)
         events = (describer.event(send) for send in sorted(self._sends, key=lambda send: send.number))

@@ -102,9 +102,9 @@ def _compile_inside(definition: Definition, original: CodeType) -> CodeType:
     """Compile *definition* where its free variables (such as ``__class__``) are free again."""
     outer = ast.parse("def _outer(): pass").body[0]
     assert isinstance(outer, ast.FunctionDef)
-    outer.body = [
-        ast.Assign([ast.Name(name, ast.Store())], ast.Constant(None)) for name in original.co_freevars
-    ] + [definition]
+    outer.body = [ast.Assign([ast.Name(name, ast.Store())], ast.Constant(None)) for name in original.co_freevars] + [
+        definition
+    ]
     module = ast.fix_missing_locations(ast.Module([outer], []))
     with warnings.catch_warnings():
         # A hook stands in the source as a string until it is exchanged; calling a string is worth a warning.

@@ -91,8 +91,9 @@ def begin(signal: Any, sender: Any, named: dict[str, Any], method: str) -> Send 
         outer = scope.current.get()
         if outer.depth:
             if state.overrides and outer.signal is state and _is_same_dispatch():
-                outer.nested += 1
-                return outer
+                send: Send = outer
+                send.nested += 1
+                return send
             if outer.depth >= MAX_DEPTH:
                 return None
             parent, root = outer.number, outer.root
@@ -107,7 +108,7 @@ def begin(signal: Any, sender: Any, named: dict[str, Any], method: str) -> Send 
             thread = _threads.name
         except AttributeError:
             thread = _threads.name = threading.current_thread().name
-        send = Send(
+        begun = Send(
             number,
             state,
             sender if type(sender) is str else signals.sender_name(sender),
@@ -123,8 +124,8 @@ def begin(signal: Any, sender: Any, named: dict[str, Any], method: str) -> Send 
             clock(),
         )
         if signal.receivers:
-            scope.current.set(send)
-        return send
+            scope.current.set(begun)
+        return begun
     except Exception:
         _report("begin")
         return None
@@ -266,11 +267,14 @@ def _steps(awaitable: Any) -> Any:
     return (yield from awaitable.__await__())
 
 
+_args_of: Callable[[BaseException], tuple[Any, ...]] = vars(BaseException)["args"].__get__
+
+
 def error_words(error: BaseException) -> tuple[str, str]:
     """Type and message of an exception, without calling code of the project's (``__str__``)."""
     cls = type(error)
     name = signals.type_name(cls)
-    args = BaseException.args.__get__(error)
+    args: tuple[Any, ...] = _args_of(error)
     parts = [
         arg[:512] if type(arg) is str else repr(arg)
         for arg in args[:4]
@@ -312,5 +316,6 @@ def _report(doing: str) -> None:
     error = sys.exc_info()[0] or Exception
     if (doing, error) not in _reported:
         _reported.add((doing, error))
-        logger.exception("livesignals could not record a send (%s); further errors of this kind are not logged", doing)
-
+        logger.exception(  # noqa: LOG004 - called in an except block
+            "livesignals could not record a send (%s); further errors of this kind are not logged", doing
+        )

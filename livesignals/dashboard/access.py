@@ -117,7 +117,7 @@ def _add_user(request: HttpRequest) -> None:
 
     engine = import_module(django_settings.SESSION_ENGINE)
     request.session = engine.SessionStore(request.COOKIES.get(django_settings.SESSION_COOKIE_NAME))
-    request.user = get_user(request)  # type: ignore[assignment]
+    request.user = get_user(request)
 
 
 def _is_superuser(request: HttpRequest) -> bool:

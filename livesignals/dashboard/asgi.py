@@ -20,7 +20,7 @@ from livesignals.transport.process import get_feed
 Scope = dict[str, Any]
 Receive = Callable[[], Awaitable[dict[str, Any]]]
 Send = Callable[[dict[str, Any]], Awaitable[None]]
-ASGIApplication = Callable[[Scope, Receive, Send], Awaitable[None]]
+ASGIApplication = Callable[..., Awaitable[None]]
 
 URLCONF = "livesignals.dashboard.urls"
 SECURITY_HEADERS = {
@@ -75,7 +75,7 @@ class Dashboard:
         request = access.page_request(scope)
         response = self._answer(request)
         for name, value in SECURITY_HEADERS.items():
-            response.setdefault(name, value)  # type: ignore[attr-defined]
+            response.setdefault(name, value)
         return response
 
     def _answer(self, request: HttpRequest) -> HttpResponseBase:
@@ -133,8 +133,8 @@ class Dashboard:
         async def may_still_look() -> bool:
             return await self._may_look(scope)
 
-        consumer = LiveConsumer(feed=get_feed(), rendering=rendering)
-        await consumer({**scope, "livesignals.may_still_look": may_still_look}, receive, send)
+        consumer = LiveConsumer(feed=get_feed(), rendering=rendering, may_still_look=may_still_look)
+        await consumer(scope, receive, send)
 
     async def _may_look(self, scope: Scope) -> bool:
         return await sync_to_async(self._may_look_now, thread_sensitive=False)(scope)
@@ -150,7 +150,9 @@ class Dashboard:
 
 async def _send_response(response: HttpResponseBase, send: Send, *, is_head: bool) -> None:
     headers = [(name.encode("ascii").lower(), value.encode("latin1")) for name, value in response.items()]
-    headers += [(b"set-cookie", cookie.output(header="").strip().encode("ascii")) for cookie in response.cookies.values()]
+    headers += [
+        (b"set-cookie", cookie.output(header="").strip().encode("ascii")) for cookie in response.cookies.values()
+    ]
     streaming = getattr(response, "streaming", False)
     body = b"".join(response.streaming_content) if streaming else response.content  # type: ignore[attr-defined]
     if b"content-length" not in dict(headers):

@@ -167,6 +167,8 @@ def duration(microseconds: float | None) -> str:
     """*microseconds* with two or three digits and a unit; "" for None."""
     if microseconds is None:
         return ""
+    if microseconds < 9.95:
+        return f"{microseconds:.1f} µs"
     if microseconds < 99.5:
         return f"{microseconds:.0f} µs"
     if microseconds < 9_950:
@@ -177,7 +179,9 @@ def duration(microseconds: float | None) -> str:
 
 
 def sender_name(sender: str) -> str:
-    """The sender as a row has room for it: a class outside the models without its module."""
+    """The sender as a row has room for it: a class outside the models without its module, None as ""."""
+    if sender == "None":
+        return ""
     last = sender.rpartition(".")[2]
     return last if sender.count(".") > 1 and last[:1].isupper() else sender
 
@@ -238,11 +242,18 @@ def _connection(kwargs: dict[str, Any]) -> str:
     if not isinstance(connection, dict):
         return ""
     package = str(connection.get("type", "")).split(".")[:-2]
-    return _brief(connection.get("vendor") or (package[-1] if package else ""))
+    vendor = connection.get("vendor") or (package[-1] if package else "")
+    return _joined(connection.get("alias"), vendor)
 
 
-def _database(kwargs: dict[str, Any]) -> str:
-    return _brief(kwargs.get("using", ""))
+def _migrated(kwargs: dict[str, Any]) -> str:
+    app = kwargs.get("app_config")
+    return _joined(app.get("label") if isinstance(app, dict) else None, kwargs.get("using"))
+
+
+def _task(kwargs: dict[str, Any]) -> str:
+    result = kwargs.get("task_result")
+    return _joined(result.get("status"), result.get("id")) if isinstance(result, dict) else ""
 
 
 def _nothing(kwargs: dict[str, Any]) -> str:
@@ -251,6 +262,10 @@ def _nothing(kwargs: dict[str, Any]) -> str:
 
 def _custom(kwargs: dict[str, Any]) -> str:
     return " · ".join(f"{name} {_brief(value)}".rstrip() for name, value in list(kwargs.items())[:3])
+
+
+def _joined(*values: Any) -> str:
+    return " · ".join(_brief(value) for value in values if value)
 
 
 def _brief(value: Any) -> str:
@@ -276,9 +291,9 @@ _SUMMARIES = {
     **{f"django.db.models.signals.{name}": _pk for name in ("pre_delete", "post_delete", "post_init")},
     "django.db.models.signals.pre_init": _nothing,
     "django.db.models.signals.m2m_changed": _m2m,
-    "django.db.models.signals.pre_migrate": _database,
-    "django.db.models.signals.post_migrate": _database,
+    **{f"django.db.models.signals.{name}": _migrated for name in ("pre_migrate", "post_migrate")},
     "django.db.models.signals.class_prepared": _nothing,
+    **{f"django.tasks.signals.task_{name}": _task for name in ("enqueued", "started", "finished")},
     "django.contrib.auth.signals.user_logged_in": _user,
     "django.contrib.auth.signals.user_logged_out": _user,
     "django.contrib.auth.signals.user_login_failed": _credentials,
@@ -393,9 +408,7 @@ def _value_html(value: Any, depth: int = 0) -> SafeString:
             inner |= {k: v for k, v in value.items() if k not in ("model", "pk", "fields")}
             html = f"<b>{_text(model)}</b> {_value_html(pk, depth + 1)}{_pairs_html(inner, depth)}"
         case {"type": kind}:
-            html = (
-                f"<b>{_text(kind)}</b>{_pairs_html({k: v for k, v in value.items() if k != 'type'}, depth)}"
-            )
+            html = f"<b>{_text(kind)}</b>{_pairs_html({k: v for k, v in value.items() if k != 'type'}, depth)}"
         case {"class": kind} if len(value) == 1:
             html = f"<b>{_text(kind)}</b>"
         case dict():

@@ -1,5 +1,6 @@
 """What the dashboard answers over HTTP. On a worker thread; whoever gets here may look."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
@@ -11,7 +12,8 @@ import livesignals
 from livesignals.dashboard import rendering
 from livesignals.events import Event
 from livesignals.exceptions import FilterError, JournalError
-from livesignals.filters import FIELDS, parse
+from livesignals.filters import FIELDS, Filter, parse
+from livesignals.journal import Journal
 from livesignals.transport.process import get_journal
 
 #: At most so many rows are opened from one row that stands for many.
@@ -60,13 +62,18 @@ def events_between(request: HttpRequest) -> HttpResponse:
     except FilterError as error:
         return _notice(str(error), status=400)
     try:
-        found = get_journal().search_forward(chosen, after=first - 1, limit=RANGE_ROWS)
+        journal = get_journal()
+        bounds = journal.bounds()
+        if request.GET.get("epoch", bounds.epoch) != bounds.epoch or last < bounds.first:
+            return _notice(gettext("These events are not retained any more."), status=404)
+        found = journal.search(chosen, before=last + 1, limit=RANGE_ROWS)
+        events = [event for event in found.events if event.id >= first]
+        rows = rendering.rows_html(events)
+        if len(events) == RANGE_ROWS:
+            left = sum(1 for _ in _matching(journal, chosen, first, events[-1].id - 1))
+            rows += rendering.coalesced_html(first, events[-1].id - 1, left) if left else ""
     except JournalError as error:
         return _notice(f"{error} {error.hint}", status=503)
-    events = [event for event in found.events if event.id <= last]
-    rows = rendering.rows_html(reversed(events))
-    if len(events) == RANGE_ROWS and not found.exhausted and found.scanned_to < last:
-        rows = rendering.coalesced_html(found.scanned_to + 1, last, last - found.scanned_to) + rows
     return HttpResponse(rows)
 
 
@@ -75,6 +82,20 @@ def static(request: HttpRequest, path: str) -> HttpResponseBase:
     if not path.startswith("livesignals/"):
         raise Http404
     return serve(request, path, document_root=str(STATIC_ROOT))
+
+
+def _matching(journal: Journal, chosen: Filter, first: int, last: int) -> Iterator[Event]:
+    """The matching events of a range, oldest first."""
+    after = first - 1
+    while True:
+        found = journal.search_forward(chosen, after=after, limit=RANGE_ROWS)
+        for event in found.events:
+            if event.id > last:
+                return
+            yield event
+        if found.exhausted:
+            return
+        after = found.scanned_to
 
 
 def _tree(events: list[Event]) -> list[tuple[int, Event]]:

@@ -42,6 +42,8 @@ def field_named(name: str, column: int) -> Field:
         steps = tuple(plain or unescaped(in_quotes) for in_quotes, plain in _STEP.findall(name))
         if not steps or len(steps) > MAX_STEPS:
             raise FilterError(f"kwargs needs 1 to {MAX_STEPS} keys", column, PAYLOAD.example)
+        if "\0" in name:
+            raise FilterError("a key cannot hold a NUL", column, "keys without NUL")  # SQLite reads keys up to it
         return payload_field(steps)
     if known is not None and not dot:
         return known
@@ -54,9 +56,7 @@ def field_named(name: str, column: int) -> Field:
 def payload_field(steps: tuple[str, ...]) -> Field:
     """The field for one path of keys into what a send carried."""
     written = "".join(f".{step}" if _PLAIN_STEP.fullmatch(step) else f".{quoted(step)}" for step in steps)
-    return Field(
-        f"kwargs{written}", PAYLOAD.kind, Payload(steps), ".".join(steps), PAYLOAD.help, PAYLOAD.example
-    )
+    return Field(f"kwargs{written}", PAYLOAD.kind, Payload(steps), ".".join(steps), PAYLOAD.help, PAYLOAD.example)
 
 
 _PLAIN_STEP = re.compile(r'[^\s()":,<>=!.]+')

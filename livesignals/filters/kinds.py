@@ -79,9 +79,7 @@ class Kind:
 
     def compare(self, operator: str, value: Value) -> Matcher:
         """What *value* means after one of ``> >= < <=``. Raises FilterError."""
-        raise FilterError(
-            f"only numbers and times can be compared with {operator}", value.column - len(operator), ":"
-        )
+        raise FilterError(f"only numbers and times can be compared with {operator}", value.column - len(operator), ":")
 
     def refuse(self, value: Value) -> FilterError:
         return FilterError(f'"{value.text}" is not {self.expected}', value.column, self.expected)

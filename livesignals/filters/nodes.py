@@ -143,9 +143,7 @@ class Or(Node):
 
 
 def _english(word: str, parts: tuple[Node, ...]) -> str:
-    return f" {word} ".join(
-        f"({part.english()})" if isinstance(part, And | Or) else part.english() for part in parts
-    )
+    return f" {word} ".join(f"({part.english()})" if isinstance(part, And | Or) else part.english() for part in parts)
 
 
 @dataclass(frozen=True)

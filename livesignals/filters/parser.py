@@ -53,9 +53,7 @@ def parse(text: str) -> Filter:
     try:
         text.encode()
     except UnicodeEncodeError as error:
-        raise FilterError(
-            "half a character (a lone surrogate)", error.start + 1, "whole characters"
-        ) from None
+        raise FilterError("half a character (a lone surrogate)", error.start + 1, "whole characters") from None
     return _filter(source, _parsed(text))
 
 
@@ -122,9 +120,7 @@ class _Actions:
         if len(values) > MAX_TERMS:
             raise _too_many(values[MAX_TERMS].column)
         matchers = tuple(field.kind.match(value) for value in values)
-        return _Part(
-            Term(field, matchers[0] if len(matchers) == 1 else Either(matchers)), column, len(values)
-        )
+        return _Part(Term(field, matchers[0] if len(matchers) == 1 else Either(matchers)), column, len(values))
 
     def compare(self, children: "list[Any]") -> _Part:
         token, operator, value = children

@@ -1,7 +1,7 @@
 """Where a field finds its values: in an event, and in a row of the journal's ``events`` table."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -52,7 +52,7 @@ class Each(Source):
 
     def predicate(self, matcher: Matcher) -> Predicate:
         read, check = self.read, matcher.check()
-        return lambda event: any(check(fold(value)) for value in read(event))
+        return lambda event: any(map(check, map(fold, read(event))))
 
     def sql(self, matcher: Matcher) -> Sql:
         condition = matcher.sql(folded("item.value"))
@@ -74,7 +74,15 @@ class Payload(Source):
         if isinstance(matcher, Present):
             return lambda event: _found(event.kwargs, steps) not in (None, _NOWHERE)
         check = matcher.check()
-        return lambda event: any(check(fold(text)) for text in _texts(_found(event.kwargs, steps)))
+
+        def holds(event: Event) -> bool:
+            value = _found(event.kwargs, steps)
+            for item in value if type(value) is list else (value,):
+                if item is not _NOWHERE and type(item) not in _CONTAINERS and check(fold(scalar_text(item))):
+                    return True
+            return False
+
+        return holds
 
     def sql(self, matcher: Matcher) -> Sql:
         path = self._path()
@@ -108,6 +116,7 @@ class Payload(Source):
 
 
 _NOWHERE = object()
+_CONTAINERS = (dict, list)
 
 
 def _found(kwargs: dict[str, Any], steps: tuple[str, ...]) -> Any:
@@ -133,12 +142,3 @@ def _follow(value: Any, steps: Iterable[str]) -> Any:
             return _NOWHERE
         value = value[step]
     return value
-
-
-def _texts(value: Any) -> Iterator[str]:
-    """The scalars that a value stands for."""
-    if value is _NOWHERE or type(value) is dict:
-        return
-    for item in value if type(value) is list else (value,):
-        if type(item) is not dict and type(item) is not list:
-            yield scalar_text(item)

@@ -23,6 +23,10 @@ def scalar_text(value: Any) -> str:
     """A JSON scalar in words: a string as it is, anything else as its JSON."""
     if type(value) is str:
         return value
+    if value is None:
+        return "null"
+    if type(value) is bool:
+        return "true" if value else "false"
     if type(value) is int:
         return str(value)
     return msgspec.json.encode(value).decode()
@@ -53,17 +57,20 @@ def event_text(event: Event) -> str:
         if call.error is not None:
             lines.append(f"{call.error.type} {call.error.message}")
     _add_values(lines, event.kwargs)
-    return fold("\n".join([line.replace("\n", " ") for line in lines]))[:TEXT_LIMIT]
+    text = "\n".join(lines)
+    if text.count("\n") >= len(lines):
+        text = "\n".join([line.replace("\n", " ") for line in lines])
+    return fold(text)[:TEXT_LIMIT]
 
 
 def _add_values(lines: list[str], kwargs: dict[str, Any]) -> None:
     """Add "key=value" for each scalar, in order; a container adds its key, then what it holds."""
     room = TEXT_LIMIT
-    waiting: list[tuple[str, Any]] = list(kwargs.items())[::-1]
+    waiting: list[tuple[str, Any]] = list(reversed(kwargs.items()))
     while waiting and room > 0:
         key, value = waiting.pop()
         if type(value) is dict:
-            waiting.extend(list(value.items())[::-1])
+            waiting.extend(reversed(value.items()))
             line = key
         elif type(value) is list:
             waiting.extend([("", item) for item in reversed(value)])

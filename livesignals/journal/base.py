@@ -150,7 +150,7 @@ class Journal(ABC):
 
     @abstractmethod
     def tail(self, after: int, limit: int) -> Tail:
-        """At most *limit* events after an id, as the lines of JSON that readers are sent; never over 1,000."""
+        """At most *limit* events after an id, never over 1,000, as the lines of JSON that are sent on."""
 
     @abstractmethod
     def search(self, filter: Filter, before: int | None, limit: int, max_scan: int | None = None) -> Found:

@@ -193,9 +193,7 @@ class SqliteJournal(Journal):
 
     def _matching(self, filter: Filter, low: int, high: int, order: str, limit: int) -> list[Event]:
         where, params = filter.sql()
-        return self._select(
-            f"id BETWEEN ? AND ? AND ({where}) ORDER BY id {order} LIMIT ?", low, high, *params, limit
-        )
+        return self._select(f"id BETWEEN ? AND ? AND ({where}) ORDER BY id {order} LIMIT ?", low, high, *params, limit)
 
     def get(self, event_id: int) -> Event | None:
         events = self._select("id = ?", event_id)
@@ -222,7 +220,7 @@ class SqliteJournal(Journal):
                 rows = connection.execute(
                     "SELECT number, tx_id, state FROM outcomes WHERE number > ? ORDER BY number", (number,)
                 ).fetchall()
-                return cast(Outcomes, rows)
+                return cast("Outcomes", rows)
 
         return self._file.run(read)
 
@@ -272,17 +270,13 @@ class SqliteJournal(Journal):
             faults = self._file.run(_faults)
         except JournalError as error:
             return [Problem("error", str(error), error.hint)]
-        problems = [
-            Problem("error", fault, "Delete the file: the next event begins a new one.") for fault in faults
-        ]
+        problems = [Problem("error", fault, "Delete the file: the next event begins a new one.") for fault in faults]
         if notice:
             problems.append(Problem("warning", notice, "The file that was set aside may be deleted."))
         free = shutil.disk_usage(self._file.path.parent).free
         if free < LOW_SPACE:
             problems.append(
-                Problem(
-                    "warning", f"only {free:,} bytes are free for the journal {self._file.path}", ELSEWHERE
-                )
+                Problem("warning", f"only {free:,} bytes are free for the journal {self._file.path}", ELSEWHERE)
             )
         return problems
 

@@ -72,17 +72,29 @@ def make_journal(path: Path, project: str, notice: str) -> None:
     """
     connection = _connect(path)
     try:
-        with connection:
+        with _transaction(connection, "EXCLUSIVE"):
             create_tables(connection, project, notice)
         connection.execute("PRAGMA journal_mode = WAL")
     finally:
         connection.close()
 
 
+@contextmanager
+def _transaction(connection: apsw.Connection, mode: str) -> Iterator[None]:
+    """What ``with connection`` does too, but holding the interpreter's lock while it waits or writes."""
+    connection.execute(f"BEGIN {mode}")
+    try:
+        yield
+        connection.execute("COMMIT")
+    except BaseException:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        raise
+
+
 def _connect(path: Path) -> apsw.Connection:
     connection = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READWRITE)
     connection.set_busy_timeout(BUSY_MS)
-    connection.transaction_mode = "IMMEDIATE"
     # Only a commit and a last, orderly close write the log back into the file.
     connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)
     connection.execute(
@@ -94,7 +106,6 @@ def _connect(path: Path) -> apsw.Connection:
 
 def _connect_reader(path: Path) -> apsw.Connection:
     connection = _connect(path)
-    connection.transaction_mode = "DEFERRED"
     connection.execute("PRAGMA query_only = 1")
     register(connection)
     return connection
@@ -123,9 +134,7 @@ class Connections:
                 raise
 
     def _verify(self, project: str) -> None:
-        names = {
-            name for (name,) in self._writer.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")
-        }
+        names = {name for (name,) in self._writer.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")}
         owner = ""
         if "meta" in names:
             owner = self._writer.execute("SELECT value FROM meta WHERE name = 'project'").get or ""
@@ -168,7 +177,7 @@ class Connections:
             if self.closed:
                 raise Superseded
             try:
-                with translated(self.path), self._writer:
+                with translated(self.path), _transaction(self._writer, "IMMEDIATE"):
                     yield self._writer
             finally:
                 if self.closed:
@@ -186,15 +195,16 @@ class Connections:
             with translated(self.path):
                 if connection is None:
                     connection = _connect_reader(self.path)
-                with connection:
+                with _transaction(connection, "DEFERRED"):
                     yield connection
         finally:
             with self._pool:
                 self._busy -= 1
-                if connection and self.closed:
-                    connection.close()
-                elif connection:
-                    self._idle.append(connection)
+                if connection is not None:
+                    if self.closed:
+                        connection.close()
+                    else:
+                        self._idle.append(connection)
                 self._pool.notify_all()
 
     def data_version(self) -> int:

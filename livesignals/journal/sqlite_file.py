@@ -101,9 +101,7 @@ def is_new(path: Path) -> bool:
     if len(header) < 100 or not header.startswith(_MAGIC):
         raise JournalBroken("it is not an SQLite file")
     if int.from_bytes(header[68:72], "big") != APPLICATION_ID:
-        raise JournalForeign(
-            f"{path} is an SQLite database of something else; it was left as it is", ELSEWHERE
-        )
+        raise JournalForeign(f"{path} is an SQLite database of something else; it was left as it is", ELSEWHERE)
     return False
 
 

@@ -29,9 +29,7 @@ def meta(connection: apsw.Connection, name: str) -> str:
 
 
 def counters(connection: apsw.Connection) -> dict[str, int]:
-    return dict(
-        cast("list[tuple[str, int]]", connection.execute("SELECT name, value FROM counters").fetchall())
-    )
+    return dict(cast("list[tuple[str, int]]", connection.execute("SELECT name, value FROM counters").fetchall()))
 
 
 def count(connection: apsw.Connection, changes: Mapping[str, int]) -> None:
@@ -43,11 +41,7 @@ def count(connection: apsw.Connection, changes: Mapping[str, int]) -> None:
 
 def by_family(figures: Mapping[str, int]) -> dict[str, int]:
     """How many events of each family are retained, from `counters`."""
-    return {
-        name.removeprefix(FAMILY): value
-        for name, value in figures.items()
-        if name.startswith(FAMILY) and value
-    }
+    return {name.removeprefix(FAMILY): value for name, value in figures.items() if name.startswith(FAMILY) and value}
 
 
 def trim(connection: apsw.Connection, retain_events: int, retain_bytes: int, most: int) -> None:
@@ -81,7 +75,7 @@ def reports(connection: apsw.Connection) -> list[ProcessReport]:
     rows = connection.execute(
         "SELECT report FROM processes WHERE process != ? ORDER BY seen_ts DESC", (_TOTAL,)
     ).fetchall()
-    return [_decode(cast(str, report)) for (report,) in rows]
+    return [_decode(cast("str", report)) for (report,) in rows]
 
 
 def total(connection: apsw.Connection) -> ProcessReport:

@@ -60,9 +60,7 @@ def create_tables(connection: apsw.Connection, project: str, notice: str) -> Non
         "INSERT INTO meta VALUES (?, ?)",
         [("epoch", new_epoch()), ("project", project), ("notice", notice)],
     )
-    connection.executemany(
-        "INSERT INTO counters VALUES (?, 0)", [("last",), ("evicted",), ("bytes",), ("outcome",)]
-    )
+    connection.executemany("INSERT INTO counters VALUES (?, 0)", [("last",), ("evicted",), ("bytes",), ("outcome",)])
     connection.execute(f"PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {FORMAT_VERSION}")
 
 

@@ -141,9 +141,9 @@ def _freeze_plain(value: Any, cls: type) -> Any:
 def _freeze_instance(instance: Any, shape: Shape, depth: int, budget: _Budget) -> Any:
     state = dict_of(instance, "__dict__")
     try:
-        values = shape.get(state)  # type: ignore[misc]
+        values: tuple[Any, ...] = shape.get(state)  # type: ignore[misc]
     except KeyError:
-        values = None
+        pass  # some are deferred
     else:
         is_small = shape.plan(values)
         if is_small is not None and is_small(values):
@@ -152,11 +152,7 @@ def _freeze_instance(instance: Any, shape: Shape, depth: int, budget: _Budget) -
         return Opaque(shape.label, {})
     return Partial(
         shape,
-        {
-            name: _freeze(state[name], type(state[name]), depth + 1, budget)
-            for name in shape.attnames
-            if name in state
-        },
+        {name: _freeze(state[name], type(state[name]), depth + 1, budget) for name in shape.attnames if name in state},
     )
 
 
@@ -192,8 +188,18 @@ def _reveal(value: Any, shape: Shape) -> dict[str, Any]:
     try:
         state = dict_of(value, "__dict__")
     except AttributeError:
-        return {}
-    return {name: _plain_or_name(state[name]) for name in shape.revealed if name in state}
+        state = {}
+    attributes = {}
+    for name in shape.revealed:
+        slot = shape.slots.get(name)
+        if name in state:
+            attributes[name] = _plain_or_name(state[name])
+        elif slot is not None:
+            try:
+                attributes[name] = _plain_or_name(slot.__get__(value))
+            except AttributeError:
+                continue  # not set
+    return attributes
 
 
 _CONTAINERS = {

@@ -160,10 +160,11 @@ def render(
 def _login_failed(renderer: Renderer, frozen: dict[str, Any]) -> dict[str, Any]:
     """Django masks only some names of ``credentials``; here only who it was stays."""
     rendered = renderer.named(frozen)
-    credentials = rendered.get("credentials")
-    if isinstance(credentials, dict):
+    credentials = frozen.get("credentials")
+    if isinstance(credentials, Pairs):
         rendered["credentials"] = {
-            name: value if name in ("username", "email") else renderer.masked() for name, value in credentials.items()
+            name: value if name in ("username", "email") else renderer.masked()
+            for name, value in renderer.value(credentials).items()
         }
     return rendered
 

@@ -9,11 +9,12 @@ import sys
 import weakref
 from collections.abc import Callable
 from decimal import Decimal
+from types import MemberDescriptorType
 from typing import Any
 
-_module_of = type.__dict__["__module__"].__get__  # type: ignore[index]
-_qualname_of = type.__dict__["__qualname__"].__get__  # type: ignore[index]
-mro_of: Callable[[type], tuple[type, ...]] = type.__dict__["__mro__"].__get__  # type: ignore[index]
+_module_of = type.__dict__["__module__"].__get__
+_qualname_of = type.__dict__["__qualname__"].__get__
+mro_of: Callable[[type], tuple[type, ...]] = type.__dict__["__mro__"].__get__
 dict_of = object.__getattribute__
 
 #: Longest text, and most bits, that all fields of an instance may have together to be copied without a closer look.
@@ -25,11 +26,18 @@ PLAIN_SIZED_BYTES = 2_048
 class Shape:
     """What is known of a class."""
 
-    __slots__ = ("attnames", "get", "is_model", "label", "name", "options", "pk_attnames", "plans", "revealed")
+    __slots__ = ("attnames", "get", "is_model", "label", "name", "options", "pk_attnames", "plans", "revealed", "slots")
 
     def __init__(self, cls: type) -> None:
         self.label = self.name = dotted_name(cls)
         self.revealed = _revealed(cls)
+        #: those of ``revealed`` that are kept in ``__slots__``
+        self.slots: dict[str, Any] = {
+            name: descriptor
+            for base in mro_of(cls)
+            for name, descriptor in type.__getattribute__(base, "__dict__").items()
+            if name in self.revealed and type(descriptor) is MemberDescriptorType
+        }
         self.options = _options(cls)
         self.is_model = self.options is not None
         if self.is_model:
@@ -74,7 +82,7 @@ def _plan(types: tuple[type, ...]) -> Callable[[tuple[Any, ...]], bool] | None:
     ):
         indexes = [index for index, cls in enumerate(types) if cls in kinds]
         if indexes:
-            tests.append((_tuple_getter(indexes), size, limit))  # type: ignore[arg-type]
+            tests.append((_tuple_getter(indexes), size, limit))
 
     def is_small(values: tuple[Any, ...]) -> bool:
         for get, size, limit in tests:  # noqa: SIM110 - a generator would double the cost

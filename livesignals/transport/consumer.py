@@ -63,19 +63,21 @@ class Command(msgspec.Struct):
     frame: int = 0
 
 
-class LiveConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
+class LiveConsumer(AsyncWebsocketConsumer):
     """The socket of one page."""
 
     groups = [GROUP]
     channel_layer_alias = LAYER_ALIAS
 
-    def __init__(self, *, feed: Feed, rendering: Rendering) -> None:
+    def __init__(self, *, feed: Feed, rendering: Rendering, may_still_look: Callable[[], Awaitable[bool]]) -> None:
         super().__init__()
         self.feed = feed
         self.rendering = rendering
+        self.may_still_look = may_still_look
         self.filter: Filter = parse("")
         self.epoch = ""
         self.cursor = 0  # read up to here
+        self.told = 0  # the page knows that it was read up to here
         self.counted = 0  # while paused: counted up to here
         self.waiting = self.waiting_errors = 0
         self.is_greeted = self.is_paused = self.needs_reset = False
@@ -88,7 +90,7 @@ class LiveConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
         self.last_state: dict[str, Any] = {}
         self.state_at = 0.0
 
-    async def __call__(self, scope: dict[str, Any], receive: Any, send: Any) -> None:
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         channel_layer()  # is there from now on, under its alias
         await super().__call__(scope, receive, send)
 
@@ -264,6 +266,7 @@ class LiveConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
 
     async def _frame(self, content: list[str], *, shown: int, reset: bool) -> None:
         self.frames_sent += 1
+        self.told = self.cursor
         self.next_frame_at = time.monotonic() + FRAME_SECONDS
         await self._say(
             type="rows",
@@ -283,6 +286,10 @@ class LiveConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
             if state != self.last_state or now - self.state_at >= HEARTBEAT_SECONDS:
                 self.last_state, self.state_at = state, now
                 await self._say(**state)
+            if self.is_greeted and self.cursor != self.told and self.frames_sent == self.frames_acknowledged:
+                # Nothing matched, but it was looked at: a reconnect need not look again.
+                self.told = self.cursor
+                await self._say(type="scanned", epoch=self.epoch, id=self.cursor)
             self.wake.set()
             await asyncio.sleep(STATE_SECONDS)
 
@@ -313,10 +320,9 @@ class LiveConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
 
     async def _check_access(self) -> None:
         """A logout, or a permission taken away, closes the socket."""
-        may_still_look: Callable[[], Awaitable[bool]] | None = self.scope.get("livesignals.may_still_look")
-        while may_still_look is not None:
+        while True:
             await asyncio.sleep(ACCESS_SECONDS)
-            if not await may_still_look():
+            if not await self.may_still_look():
                 await self.close(CLOSE_SIGNED_OUT)
                 return
 

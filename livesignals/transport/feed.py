@@ -180,17 +180,19 @@ class Feed:
     async def _count(self) -> None:
         while True:
             try:
-                self.counts = await self.run(lambda journal: journal.counts())
-                self.bounds = bounds = await self.run(lambda journal: journal.bounds())
-                if self.oldest is None or self.oldest.id != bounds.first:
-                    self.oldest = next(iter(await self.run(lambda journal: journal.read(bounds.first - 1, 1))), None)
-                if self.newest is None:
-                    self.newest = next(iter(await self.run(lambda journal: journal.read(bounds.last - 1, 1))), None)
+                await self.run(self._look)
             except JournalError as error:
                 self.problem = Problem(str(error), error.hint)
-            else:
-                self._measure_rate(self.counts.captured)
             await asyncio.sleep(COUNTS_SECONDS)
+
+    def _look(self, journal: Journal) -> None:
+        """Counts, rate and the ends of what is retained. On a worker thread."""
+        self.counts, self.bounds = journal.counts(), journal.bounds()
+        self._measure_rate(self.counts.captured)
+        if self.oldest is None or self.oldest.id != self.bounds.first:
+            self.oldest = next(iter(journal.read(self.bounds.first - 1, 1)), None)
+        if self.newest is None:
+            self.newest = next(iter(journal.read(self.bounds.last - 1, 1)), None)
 
     def _measure_rate(self, captured: int) -> None:
         now = time.monotonic()

@@ -16,6 +16,7 @@ import threading
 import time
 from collections import Counter, deque
 from collections.abc import Callable
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from livesignals.capture import Describer, Send, muted
@@ -36,7 +37,7 @@ BATCH_SENDS = 500
 #: After the first send, how long the thread waits for company.
 LINGER_SECONDS = 0.005
 #: A send made by a receiver waits so long for the send above it to end, so that a tree is stored from its root down.
-HOLD_SECONDS = 0.1
+HOLD_SECONDS = 0.25
 #: How often a process says that it is alive while nothing is sent.
 HEARTBEAT_SECONDS = 10.0
 #: How long a process that ends waits for its last batch.
@@ -69,7 +70,9 @@ class Flusher:
         self._is_started = False
         self._reset()
         os.register_at_fork(
-            before=self._before_fork, after_in_parent=self._after_fork_in_parent, after_in_child=self._after_fork_in_child
+            before=self._before_fork,
+            after_in_parent=self._after_fork_in_parent,
+            after_in_child=self._after_fork_in_child,
         )
         atexit.register(self.close)
 
@@ -91,7 +94,7 @@ class Flusher:
         self._is_closed = False
         self._thread: threading.Thread | None = None
         self._thread_lock = threading.Lock()
-        self._journal: "Journal | None" = None
+        self._journal: Journal | None = None
         self._describer: Describer | None = None
         self._started_us = time.time_ns() // 1_000
 
@@ -142,10 +145,8 @@ class Flusher:
         thread = self._thread
         if thread is None or not thread.is_alive():
             self._start_thread()
-        try:
+        with suppress(RuntimeError):  # it is ringing already
             self._bell.release()
-        except RuntimeError:
-            pass  # it is ringing already
 
     def _start_thread(self) -> None:
         if self._is_closed or self._is_forking or not self._thread_lock.acquire(blocking=False):
@@ -188,9 +189,8 @@ class Flusher:
                     # Between the look and the flag a send may have come that did not ring.
                     if not self._buffer and not self._bell.acquire(timeout=HEARTBEAT_SECONDS):
                         self._write([])
-                    self._is_idle = False
-                    if self._is_closed or self._is_forking:
-                        break
+                    continue
+                self._is_idle = False
                 time.sleep(LINGER_SECONDS)
                 self._write_batch()
             if self._is_closed:

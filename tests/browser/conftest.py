@@ -37,7 +37,7 @@ class Shop:
 
     def start(self) -> None:
         """Serve, and return once it answers."""
-        arguments = [sys.executable, MANAGE, "demo", "--port", str(self.port)]
+        arguments: list[str | Path] = [sys.executable, MANAGE, "demo", "--port", str(self.port)]
         self.server = Program(arguments, log=self.folder / "server.log", env=self.environment, cwd=ROOT)
         self.server.wait_for_output(LINK)
 

@@ -128,4 +128,6 @@ def test_every_signal_is_seen_when_it_happens(
     with visitor:
         HAPPENINGS[signal](shop, visitor.new_page())
         dashboard.expect_row(f".{signal}", after=before)
-    assert set(dashboard.rows().evaluate_all("rows => rows.map(row => row.dataset.signal.split('.').pop())")) == {signal}
+    assert set(dashboard.rows().evaluate_all("rows => rows.map(row => row.dataset.signal.split('.').pop())")) == {
+        signal
+    }

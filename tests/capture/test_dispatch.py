@@ -328,7 +328,14 @@ def test_hostile_arguments_neither_raise_nor_run(captured: Captured) -> None:
     for _ in range(10_000):
         deep = [deep]
     done.send(
-        sender=trap, trap=trap, deep=deep, huge=10**5000, lone="\ud800", nan=float("nan"), long="x" * 10**6, traps=[trap]
+        sender=trap,
+        trap=trap,
+        deep=deep,
+        huge=10**5000,
+        lone="\ud800",
+        nan=float("nan"),
+        long="x" * 10**6,
+        traps=[trap],
     )
     (event,) = captured.events
     assert event.kwargs["lone"] == "?"

@@ -56,9 +56,7 @@ class TestAppend:
             try:
                 sender = Sender(journal, name)
                 for number in range(20):
-                    sender.append(
-                        [make_event(thread=name, sender=f"shop.N{number}_{part}") for part in range(5)]
-                    )
+                    sender.append([make_event(thread=name, sender=f"shop.N{number}_{part}") for part in range(5)])
             except BaseException as error:
                 failures.append(error)
 
@@ -103,9 +101,7 @@ class TestReading:
         assert ids(journal.read(4, 100)) == [5, 6, 7, 8, 9, 10]
         assert ids(journal.read(4, 3)) == [5, 6, 7]
         assert ids(journal.read(4, 100, until=6)) == [5, 6]
-        assert (
-            ids(journal.read(4, 100, until=4)) == ids(journal.read(10, 100)) == ids(journal.read(0, 0)) == []
-        )
+        assert ids(journal.read(4, 100, until=4)) == ids(journal.read(10, 100)) == ids(journal.read(0, 0)) == []
 
     def test_read_gives_as_many_as_are_asked_for(self, journal: Journal) -> None:
         """A long read is the same as many short ones."""
@@ -138,7 +134,8 @@ class TestReading:
         Sender(journal).append(make_events(5))
         journal.prune(keep_events=2)
         found = journal.get(4)
-        assert found is not None and found.id == 4
+        assert found is not None
+        assert found.id == 4
         assert journal.get(3) is journal.get(6) is journal.get(0) is None
 
     def test_tree_gives_a_send_and_all_below_it(self, journal: Journal) -> None:
@@ -175,16 +172,20 @@ class TestSearch:
         """Going on where the last page ended shows every match once."""
         first = mixed.search(parse("family:auth"), None, 5)
         second = mixed.search(parse("family:auth"), first.scanned_to, 5)
-        assert ids(first.events) == [30, 27, 24, 21, 18] and not first.exhausted
-        assert ids(second.events) == [15, 12, 9, 6] and second.exhausted
+        assert ids(first.events) == [30, 27, 24, 21, 18]
+        assert not first.exhausted
+        assert ids(second.events) == [15, 12, 9, 6]
+        assert second.exhausted
         assert second.scanned_to == 4
 
     def test_search_forward_goes_up(self, mixed: Journal) -> None:
         """Going on where the last page ended shows every match once."""
         first = mixed.search_forward(parse("family:auth"), 0, 5)
         second = mixed.search_forward(parse("family:auth"), first.scanned_to, 5)
-        assert ids(first.events) == [6, 9, 12, 15, 18] and not first.exhausted
-        assert ids(second.events) == [21, 24, 27, 30] and second.exhausted
+        assert ids(first.events) == [6, 9, 12, 15, 18]
+        assert not first.exhausted
+        assert ids(second.events) == [21, 24, 27, 30]
+        assert second.exhausted
         assert second.scanned_to == 30
 
     @pytest.mark.parametrize("text", ["", "family:auth", "family:tasks"])

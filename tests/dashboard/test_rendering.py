@@ -134,7 +134,8 @@ def test_a_skipped_send_has_no_count_of_receivers() -> None:
     ("microseconds", "words"),
     [
         (None, ""),
-        (0, "0 µs"),
+        (0.04, "0.0 µs"),
+        (4.2, "4.2 µs"),
         (42.4, "42 µs"),
         (99.5, "0.1 ms"),
         (1_400, "1.4 ms"),
@@ -162,6 +163,7 @@ def test_bars_grow_with_the_logarithm_of_the_duration() -> None:
 MODEL, AUTH, CORE = "django.db.models.signals", "django.contrib.auth.signals", "django.core.signals"
 ADA = {"model": "auth.User", "pk": 3, "fields": {"username": "ada"}}
 CART = {"type": "django.template.base.Template", "name": "shop/cart.html"}
+APP = {"type": "project.shop.apps.ShopConfig", "label": "shop"}
 SQLITE = {"type": "django.db.backends.sqlite3.base.DatabaseWrapper"}
 CONNECTED = "django.db.backends.signals.connection_created"
 
@@ -174,15 +176,21 @@ CONNECTED = "django.db.backends.signals.connection_created"
         (f"{MODEL}.pre_save", {"instance": {**ORDER, "pk": None}}, ""),
         (f"{MODEL}.post_delete", {"instance": ORDER}, "7"),
         (f"{MODEL}.m2m_changed", {"instance": ORDER, "action": "post_add", "pk_set": [1, 2]}, "post_add · 2"),
-        (f"{MODEL}.pre_migrate", {"using": "default"}, "default"),
+        (f"{MODEL}.pre_migrate", {"app_config": APP, "using": "default"}, "shop · default"),
         (f"{AUTH}.user_logged_in", {"user": ADA}, "ada"),
         (f"{AUTH}.user_logged_out", {"user": None}, ""),
         (f"{AUTH}.user_login_failed", {"credentials": {"username": "ada", "otp": MASKED}}, "username, otp"),
         (f"{CORE}.setting_changed", {"setting": "DEBUG", "value": True, "enter": True}, "DEBUG overridden"),
         (f"{CORE}.setting_changed", {"setting": "DEBUG", "value": None, "enter": False}, "DEBUG restored"),
         (f"{CORE}.request_finished", {}, ""),
+        (
+            "django.tasks.signals.task_finished",
+            {"task_result": {"id": "t1", "status": "FAILED"}},
+            "FAILED · t1",
+        ),
+        ("django.tasks.signals.task_finished", {"task_result": {"type": "django.tasks.base.TaskResult"}}, ""),
         ("django.test.signals.template_rendered", {"template": CART}, "shop/cart.html"),
-        (CONNECTED, {"connection": {**SQLITE, "vendor": "sqlite"}}, "sqlite"),
+        (CONNECTED, {"connection": {**SQLITE, "alias": "default", "vendor": "sqlite"}}, "default · sqlite"),
         (CONNECTED, {"connection": SQLITE}, "sqlite3"),
         ("shop.signals.order_paid", {"order": ORDER, "lines": [1, 2]}, "order shop.Order 7 · lines 2 items"),
     ],

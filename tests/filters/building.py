@@ -1,6 +1,5 @@
 """Events, filters and rows for the tests of the filter language."""
 
-import json
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -15,9 +14,10 @@ from livesignals.filters.flags import FLAGS
 
 SCHEMA = """
 CREATE TABLE events (
-    id INTEGER PRIMARY KEY AUTOINCREMENT, uid TEXT, parent TEXT, root TEXT, ts INTEGER, signal TEXT, family TEXT,
-    sender TEXT, method TEXT, duration_us REAL, n INTEGER, status TEXT, cause TEXT, cause_id TEXT, host TEXT,
-    pid INTEGER, thread TEXT, db TEXT, tx_state TEXT, tx_id TEXT, flags TEXT, text TEXT, body TEXT)
+    id INTEGER PRIMARY KEY AUTOINCREMENT, uid TEXT, parent TEXT, root TEXT, ts INTEGER, signal TEXT,
+    family TEXT, sender TEXT, method TEXT, duration_us REAL, n INTEGER, status TEXT, cause TEXT,
+    cause_id TEXT, host TEXT, pid INTEGER, thread TEXT, db TEXT,
+    tx_state TEXT, tx_id TEXT, flags TEXT, text TEXT, body TEXT)
 """
 
 
@@ -33,7 +33,10 @@ def event(**changes: Any) -> Event:
         "sender": "shop.Order",
         "duration_us": 812.4,
         "receivers": [ReceiverCall(name="shop.receivers.reserve_stock", duration_us=790.1)],
-        "kwargs": {"instance": {"model": "shop.Order", "pk": 7, "fields": {"status": "paid"}}, "created": True},
+        "kwargs": {
+            "instance": {"model": "shop.Order", "pk": 7, "fields": {"status": "paid"}},
+            "created": True,
+        },
         "cause": Cause(kind="request", name="POST /orders/", id="c1"),
         "where": "shop/views.py:41 place_order",
         "transaction": Transaction(db="default", state="committed", id="t1"),
@@ -103,11 +106,12 @@ def _row(one: Event) -> tuple[Any, ...]:
 
 #: Few enough words that random filters find something, odd enough to part Python from SQLite.
 WORDS = [
-    "order", "Order", "shop", "SHOP", "post_save", "paid", "Straße", "STRASSE", "İstanbul", "ß", "ſ", "K", "k", "É",
-    "", "*", "?", "[a]", "[", "]", "a.b", ".", "..", "a\0b", "\0", "12", "-5", "12.50", "1e3", "007", "null", "true",
-    'say "hi"', "back\\slash", "two words", "line\nline", "'quote'", "%", "_", "request", "🦄", "e\u0301",
+    "order", "Order", "shop", "SHOP", "post_save", "paid", "request", "Straße", "STRASSE", "İstanbul", "ß", "ſ",
+    "K", "k", "É", "e\u0301", "🦄", "", "*", "?", "[a]", "[", "]", "a.b", ".", "..", "a\0b", "\0",
+    "12", "-5", "12.50", "1e3", "007", "null", "true", "%", "_",
+    'say "hi"', "back\\slash", "two words", "line\nline", "'quote'",
 ]  # fmt: skip
-KEYS = ["instance", "status", "fields", "model", "pk", "a", "b c", 'q"q', "b\\s", "Ünï", "x.y", "0", "\n", "a\0"]
+KEYS = ["instance", "status", "fields", "model", "pk", "a", "b c", 'q"q', "b\\s", "Ünï", "x.y", "0", "\n"]
 
 words = st.sampled_from(WORDS) | st.text(st.characters(exclude_categories=["Cs"]), max_size=4)
 names = st.lists(words, min_size=1, max_size=3).map(".".join)
@@ -189,10 +193,11 @@ def _quoted(text: str) -> str:
 
 
 globs = st.lists(
-    st.sampled_from(["*", "?", "a", "b", "O", "order", "shop", ".", "[", "]", "s", "ß", "\0", " "]), max_size=5
+    st.sampled_from(["*", "?", "a", "b", "O", "order", "shop", ".", "[", "]", "s", "ß", "\0", " "]),
+    max_size=5,
 ).map(lambda parts: "".join(parts).replace(" ", "").replace("..", ".") or "*")
 numbers = st.sampled_from(["0", "7", "-5", "12", "12.5", "12.50", "1e3", "9223372036854775808", "1e400", "1E16", ".5"])
-texts = words.map(_quoted) | words.filter(lambda word: word.isalnum()) | globs
+texts = words.map(_quoted) | st.sampled_from([word for word in WORDS if word.isalnum()]) | globs
 text_fields = st.sampled_from(
     "signal sender receiver app model exc cause path command user host thread db uid parent root pk".split()
 )
@@ -243,9 +248,3 @@ filter_texts = st.recursive(
 def numbered(batch: Sequence[Event]) -> list[Event]:
     """The events with the ids that a journal gives."""
     return [_with_id(one, number) for number, one in enumerate(batch, start=1)]
-
-
-def as_json(one: Event) -> dict[str, Any]:
-    """What a journal keeps of an event."""
-    body: dict[str, Any] = json.loads(encode_body(_with_id(one, 0)))
-    return body

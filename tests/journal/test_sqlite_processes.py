@@ -6,12 +6,16 @@ import signal
 import subprocess
 import sys
 import threading
+import time
+from collections import Counter
 from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
 
 import pytest
 
+from livesignals.events import Event
+from livesignals.exceptions import JournalUnavailable
 from livesignals.journal import Journal
 from tests.journal.building import Sender, assert_balanced, make_event, make_events
 from tests.journal.conftest import OpenAt
@@ -23,6 +27,36 @@ def start_writer(path: Path, token: str, batches: int, size: int) -> subprocess.
     """A process that appends batches and prints the first and last id of each as soon as it is told them."""
     command = [sys.executable, "-m", "tests.journal.writer", str(path), token, str(batches), str(size)]
     return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
+
+
+HOLD = """
+import sys, apsw
+connection = apsw.Connection(sys.argv[1])
+connection.execute("BEGIN IMMEDIATE")
+print("locked", flush=True)
+sys.stdin.readline()
+"""
+
+
+def hold(path: Path) -> subprocess.Popen[str]:
+    """A process that keeps the journal locked until it reads a line."""
+    command = [sys.executable, "-c", HOLD, str(path)]
+    holder = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    assert holder.stdout is not None
+    assert holder.stdout.readline() == "locked\n"
+    return holder
+
+
+def append_in_the_end(sender: Sender, events: list[Event], attempts: list[int] | None = None) -> None:
+    """Append as often as it takes; *attempts* grows by one each time."""
+    while True:
+        if attempts is not None:
+            attempts.append(1)
+        try:
+            sender.append(events)
+            return
+        except JournalUnavailable:
+            continue
 
 
 def in_child(work: Callable[[], None], fork: Callable[[], int] = os.fork) -> int:
@@ -57,7 +91,7 @@ class TestManyWriters:
             told = [tuple(map(int, line.split())) for line in output.splitlines()]
             assert all(later[0] > earlier[1] for earlier, later in pairwise(told))
             assert [event.id for event in own] == [
-                id for first, last in told for id in range(first, last + 1)
+                event_id for first, last in told for event_id in range(first, last + 1)
             ]
         assert {report.process: report.stored for report in journal.processes()} == {
             f"writer-{number}": 2_000 for number in range(4)
@@ -87,6 +121,7 @@ class TestManyWriters:
         assert Sender(journal, "next").append(make_events(1)).first == len(events) + 1
 
 
+@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
 class TestForks:
     def test_both_sides_of_a_fork_go_on(self, path: Path, journal: Journal) -> None:
         """The child opens connections of its own; neither loses an event, whoever closes first."""
@@ -196,27 +231,49 @@ def locks_of(pid: int) -> list[str]:
 
 
 class TestBusy:
+    def test_a_batch_that_went_into_a_deleted_file_is_stored_again(self, path: Path, journal: Journal) -> None:
+        """The file may go between the look at it and the commit: then the batch goes into the next one."""
+        sender = Sender(journal)
+        sender.append([make_event()])
+        holder = hold(path)
+        event = make_event()
+        thread = threading.Thread(target=append_in_the_end, args=(sender, [event]))
+        thread.start()
+        thread.join(0.2)  # it waits for the holder now; the outcome is the same if it has not come so far
+        for file in path.parent.glob("journal.sqlite3*"):
+            file.unlink()
+        holder.communicate("\n")
+        thread.join()
+        assert [stored.uid for stored in journal.read(0, 10)] == [event.uid]
+        assert_balanced(journal)
+
+    def test_other_threads_run_while_a_batch_waits_for_another_process(self, path: Path, journal: Journal) -> None:
+        """The interpreter's lock is not held for that long: the project goes on."""
+        sender = Sender(journal)
+        sender.append([make_event()])
+        holder = hold(path)
+        attempts: list[int] = []
+        thread = threading.Thread(target=append_in_the_end, args=(sender, [make_event()], attempts))
+        thread.start()
+        turns: Counter[int] = Counter()
+        while max(turns.values(), default=0) < 10:  # turns of this thread within a single attempt
+            time.sleep(0.01)
+            if attempts:
+                turns[len(attempts)] += 1
+            assert len(attempts) < 20
+        holder.communicate("\n")
+        thread.join()
+        assert journal.counts().stored == 2
+
     def test_a_journal_that_stays_locked_is_unavailable(self, path: Path, journal: Journal) -> None:
         """The batch is not stored, and can be tried again; readers are not in the way of anybody."""
         sender = Sender(journal)
         sender.append([make_event()])
-        holder = subprocess.Popen(
-            [sys.executable, "-c", HOLD, str(path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-        )
-        assert holder.stdout is not None and holder.stdout.readline() == "locked\n"
-        with pytest.raises(Exception, match="locked"):
+        holder = hold(path)
+        with pytest.raises(JournalUnavailable, match="locked"):
             sender.append([make_event()])
         assert journal.counts().stored == 1
         holder.communicate("\n")
         sender.append([make_event()])
         assert journal.counts().stored == 2
         assert_balanced(journal)
-
-
-HOLD = """
-import sys, apsw
-connection = apsw.Connection(sys.argv[1])
-connection.execute("BEGIN IMMEDIATE")
-print("locked", flush=True)
-sys.stdin.readline()
-"""

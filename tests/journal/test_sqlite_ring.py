@@ -126,8 +126,6 @@ def test_causes_and_trees_are_found_by_an_index(path: Path, journal: Journal) ->
     Sender(journal).append(make_events(5))
     database = apsw.Connection(str(path))
     for where in ("root = 'x'", "cause_id = 'x' AND cause_id != ''", "tx_state = 'pending' AND tx_id = 'x'"):
-        plan = database.execute(
-            f"EXPLAIN QUERY PLAN SELECT body FROM events WHERE {where} ORDER BY id"
-        ).fetchall()
+        plan = database.execute(f"EXPLAIN QUERY PLAN SELECT body FROM events WHERE {where} ORDER BY id").fetchall()
         assert [str(step[3]).startswith("SEARCH events USING INDEX") for step in plan] == [True]
     database.close()

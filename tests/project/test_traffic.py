@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -55,10 +56,10 @@ class ShopFolder:
         return Program([*daphne, "project.asgi:application"], log=log, cwd=self.folder, env=self.env)
 
     def visit(self, *arguments: str) -> Program:
-        traffic = [sys.executable, MANAGE, "traffic", "--url", self.url, *arguments]
+        traffic = [sys.executable, str(MANAGE), "traffic", "--url", self.url, *arguments]
         return Program(traffic, log=self.folder / "traffic.log", cwd=self.folder, env=self.env)
 
-    def count(self, condition: str) -> int:
+    def count(self, condition: str = "TRUE") -> int:
         """Requests that the shop logged, by an SQL condition."""
         with sqlite3.connect(self.database, timeout=20) as connection:
             [number] = connection.execute(
@@ -68,10 +69,17 @@ class ShopFolder:
         assert isinstance(number, int)
         return number
 
+    def served_more_than(self, number: int, condition: str = "TRUE") -> bool:
+        return self.count(condition) > number
+
 
 @pytest.fixture(scope="module")
 def shop_folder(tmp_path_factory: pytest.TempPathFactory) -> ShopFolder:
     return ShopFolder(tmp_path_factory.mktemp("shop"))
+
+
+def has_said(program: Program, words: str, times: int) -> bool:
+    return program.output().count(words) == times
 
 
 def until(is_so: Callable[[], bool], program: Program) -> None:
@@ -98,7 +106,7 @@ def test_customers_log_in_buy_fail_and_edit_through_http(shop_folder: ShopFolder
         server.wait_for_port(shop_folder.port)
         with shop_folder.visit("--rate", "40") as traffic:
             for condition in wanted:
-                until(lambda condition=condition: shop_folder.count(condition) > 0, traffic)
+                until(partial(shop_folder.served_more_than, 0, condition), traffic)
         assert "Traceback" not in server.output()
     assert shop_folder.count("status = 403") == 0
     assert shop_folder.count("duration_ms <= 0") == 0
@@ -109,9 +117,9 @@ def test_a_signal_ends_it_cleanly_with_one_line(shop_folder: ShopFolder, ending:
     """Exit status 0, no traceback, and how much it did."""
     with shop_folder.serve() as server:
         server.wait_for_port(shop_folder.port)
-        before = shop_folder.count("1")
+        before = shop_folder.count()
         with shop_folder.visit("--rate", "20") as traffic:
-            until(lambda: shop_folder.count("1") > before, traffic)
+            until(partial(shop_folder.served_more_than, before), traffic)
             traffic.process.send_signal(ending)
             assert traffic.process.wait(PATIENCE) == 0
             [line] = traffic.output().splitlines()
@@ -131,13 +139,13 @@ def test_it_waits_for_a_shop_that_is_away_and_says_so_once(shop_folder: ShopFold
     """Started before the server, and again when the server is restarted under it."""
     with shop_folder.visit("--rate", "20", "--customers", "5") as traffic:
         for times in (1, 2):
-            until(lambda times=times: traffic.output().count("does not answer; waiting.") == times, traffic)
+            until(partial(has_said, traffic, "does not answer; waiting.", times), traffic)
             with shop_folder.serve() as server:
                 server.wait_for_port(shop_folder.port)
-                until(lambda times=times: traffic.output().count("answers again.") == times, traffic)
-                served = shop_folder.count("1")
-                until(lambda served=served: shop_folder.count("1") > served, traffic)
-        until(lambda: traffic.output().count("does not answer; waiting.") == 3, traffic)
+                until(partial(has_said, traffic, "answers again.", times), traffic)
+                served = shop_folder.count()
+                until(partial(shop_folder.served_more_than, served), traffic)
+        until(partial(has_said, traffic, "does not answer; waiting.", 3), traffic)
         traffic.process.send_signal(signal.SIGTERM)
         assert traffic.process.wait(PATIENCE) == 0
         assert len(traffic.output().splitlines()) == 6

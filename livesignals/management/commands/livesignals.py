@@ -3,8 +3,9 @@
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import nullcontext
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
@@ -35,7 +36,9 @@ class Command(BaseCommand):
         tail = actions.add_parser("tail", help="sends as they happen")
         tail.add_argument("filter", nargs="*", default=[], help="such as: signal:post_save dur>5ms")
         tail.add_argument("--json", action="store_true", help="one JSON object a line")
-        tail.add_argument("--since", default=None, metavar="ID|start", help="begin after this id; start: with the oldest")
+        tail.add_argument(
+            "--since", default=None, metavar="ID|start", help="begin after this id; start: with the oldest"
+        )
         tail.add_argument("--no-follow", action="store_true", help="end with what is there now")
 
         export = actions.add_parser("export", help="what is retained, for other programs")
@@ -91,15 +94,11 @@ class Command(BaseCommand):
         """Write what is retained, oldest first."""
         chosen, journal = parse(" ".join(filter)), get_journal()
         bounds = journal.bounds()
-        file: TextIO = sys.stdout if output == "-" else Path(output).open("w", encoding="utf-8")
         count = 0
-        try:
+        with nullcontext(sys.stdout) if output == "-" else Path(output).open("w", encoding="utf-8") as file:
             for event in _follow(journal, chosen, bounds.first - 1, bounds.epoch, follow=False, until=bounds.last):
                 file.write(encode(event).decode() + "\n")
                 count += 1
-        finally:
-            if file is not sys.stdout:
-                file.close()
         if output != "-":
             self.stderr.write(f"{count} events written to {output}")
 

@@ -39,7 +39,6 @@ on("rows", ({ reset }) => {
 });
 
 on("scanned", settle);
-on("filter", settle);
 on("state", ({ retained }) => {
   if (!retained) settle();
 });

@@ -10,7 +10,7 @@ const state = document.getElementById("state");
 const refusal = document.getElementById("refusal");
 let refusalTimer = null;
 let connected = false;
-let catchingUp = false;
+let behind = false; // not yet, or no longer, getting what is new, though nobody paused
 let ended = null;
 let failures = 0;
 let heardAt = Date.now();
@@ -34,7 +34,7 @@ function current() {
   if (!connected) return failures ? "reconnecting" : "connecting";
   if (Date.now() - heardAt > SILENCE_MS) return "stale";
   if (standing.paused) return "paused";
-  return catchingUp ? "catching-up" : "live";
+  return behind ? "catching-up" : "live";
 }
 
 /** A refused handshake looks like a server that is away (1006): ask by HTTP which of the two it is. */
@@ -50,7 +50,8 @@ async function probe() {
 
 on("open", () => {
   connected = true;
-  catchingUp = true;
+  ended = null; // signed in again, in another tab
+  behind = true;
   failures = 0;
   heardAt = Date.now();
   show();
@@ -68,8 +69,16 @@ on("heard", () => {
   heardAt = Date.now();
 });
 
+// A hello is answered by one of these.
+for (const type of ["filter", "error", "rows", "scanned"]) {
+  on(type, () => {
+    behind = false;
+    show();
+  });
+}
+
 on("state", ({ live }) => {
-  catchingUp = !live && !standing.paused;
+  behind = !live && !standing.paused;
   show();
 });
 

@@ -44,4 +44,4 @@ class Command(BaseCommand):
                 process.wait(5)
 
     def _manage(self, *arguments: str) -> "subprocess.Popen[bytes]":
-        return subprocess.Popen([sys.executable, sys.argv[0], *arguments])  # noqa: S603 - our own commands
+        return subprocess.Popen([sys.executable, sys.argv[0], *arguments])

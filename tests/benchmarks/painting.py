@@ -1,0 +1,87 @@
+"""From a send in another process to its row painted in Chromium."""
+
+import json
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from playwright.sync_api import sync_playwright
+
+from tests.browser.conftest import Dashboard, Shop
+from tests.conftest import CHROMIUM_ARGUMENTS
+
+RATE = 1_000
+SECONDS = 10
+SENDING = f"""
+import time
+from django.dispatch import Signal
+flood = Signal()
+began = time.perf_counter()
+for n in range({RATE * SECONDS}):
+    delay = began + n / {RATE} - time.perf_counter()
+    if delay > 0:
+        time.sleep(delay)
+    flood.send(sender="painting", at=time.time())
+"""
+#: Notes when each row was painted: two frames after it was put into the document the first one is on the screen.
+WATCHING = """() => {
+  window.painted = [];
+  new MutationObserver(records => {
+    const rows = records.flatMap(record => [...record.addedNodes]).filter(node => node.dataset?.id);
+    requestAnimationFrame(() => setTimeout(() => {
+      const now = Date.now();
+      for (const row of rows) window.painted.push([+row.dataset.id, now]);
+    }));
+  }).observe(document.getElementById('rows'), {childList: true});
+}"""
+
+
+def measure() -> Iterator[tuple[str, str, str]]:
+    """p50 and p99 of what is shown, at 1,000 sends a second; the rest is counted in rows that stand for many."""
+    chromium = shutil.which("chromium")
+    assert chromium is not None
+    with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
+        shop = Shop(Path(folder))
+        shop.start()
+        try:
+            browser = playwright.chromium.launch(executable_path=chromium, args=CHROMIUM_ARGUMENTS)
+            dashboard = Dashboard(browser.new_page(), shop)
+            dashboard.open("?q=sender:painting")
+            dashboard.page.evaluate(WATCHING)
+            sender = shop.spawn("shell", "-c", SENDING)
+            sender.communicate(timeout=120)
+            dashboard.page.wait_for_timeout(1_000)
+            painted: dict[int, float] = dict(dashboard.page.evaluate("window.painted"))
+            browser.close()
+            sent = _sent(shop)
+        finally:
+            shop.stop()
+    delays = sorted(at - sent[event_id] * 1_000 for event_id, at in painted.items() if event_id in sent)
+    share = f"{len(delays)} of {len(sent)} rows painted one by one, the others coalesced"
+    yield (
+        f"send in another process to painted row at {RATE:,} sends/s, p50",
+        f"{statistics.median(delays):.0f} ms",
+        share,
+    )
+    yield (
+        f"send in another process to painted row at {RATE:,} sends/s, p99",
+        f"{_percentile(delays, 99):.0f} ms",
+        share,
+    )
+
+
+def _sent(shop: Shop) -> dict[int, float]:
+    """Seconds since 1970 at which each event was sent, by id."""
+    command = [sys.executable, "project/manage.py", "livesignals", "export", "sender:painting"]
+    lines = subprocess.run(
+        command, env=shop.environment, capture_output=True, text=True, check=True
+    ).stdout.splitlines()
+    return {event["id"]: event["kwargs"]["at"] for event in map(json.loads, lines)}
+
+
+def _percentile(values: list[float], percent: int) -> float:
+    return values[min(len(values) - 1, len(values) * percent // 100)]

@@ -1,0 +1,123 @@
+"""Nothing is lost and nothing comes twice, whatever happens between a send and the page."""
+
+import json
+from collections.abc import Callable
+from itertools import pairwise
+from typing import Any
+
+import pytest
+from playwright.sync_api import Page, WebSocket
+
+from livesignals.filters import parse
+from tests.browser.conftest import Dashboard, Shop
+
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
+
+SENDS = 10_000
+SENDING = f"""
+import time
+from django.dispatch import Signal
+flood = Signal()
+for n in range({SENDS}):
+    flood.send(sender="delivery", n=n)
+    if n % 50 == 0:
+        time.sleep(0.03)
+"""
+FILTER = "sender:delivery"
+
+
+class Frames:
+    """What the page was sent, kept as it came."""
+
+    def __init__(self, page: Page) -> None:
+        self.page = page
+        self.rows: list[dict[str, Any]] = []
+        page.on("websocket", self._listen)
+
+    def _listen(self, socket: WebSocket) -> None:
+        socket.on("framereceived", self._take)
+
+    def _take(self, payload: str | bytes) -> None:
+        message = json.loads(payload)
+        if message["type"] == "rows":
+            self.rows.append(message)
+
+    def spans(self) -> list[tuple[int, int, int]]:
+        """(first id, last id, how many events) of every row, oldest first."""
+        spans: list[tuple[int, int, int]] = self.page.evaluate(
+            """frames => frames.flatMap(html => {
+                 const list = new DOMParser().parseFromString(`<ul>${html}</ul>`, 'text/html').querySelector('ul');
+                 return [...list.children].reverse().map(row => row.dataset.id
+                   ? [+row.dataset.id, +row.dataset.id, 1]
+                   : [+row.dataset.first, +row.dataset.last, +row.dataset.count]);
+               })""",
+            [frame["content"] for frame in self.rows],
+        )
+        return spans
+
+
+def test_ten_thousand_sends_arrive_once_and_in_order_through_restarts_and_cuts(
+    dashboard: Dashboard, shop: Shop
+) -> None:
+    """A second process sends while the server is killed, restarted and the socket cut; the page accounts for all."""
+    frames = Frames(dashboard.page)
+    dashboard.open(f"?q={FILTER}")
+    sender = shop.spawn("shell", "-c", SENDING)
+    _until(dashboard, lambda: len(frames.rows) > 3)
+    _cut(dashboard, shop)
+    dashboard.page.wait_for_timeout(700)
+    assert shop.server is not None
+    shop.server.process.kill()
+    dashboard.page.wait_for_timeout(1_000)
+    shop.start()
+    _until(dashboard, lambda: frames.rows[-1]["frame"] < 20 and not frames.rows[-1]["reset"])
+    _cut(dashboard, shop)
+    output, _ = sender.communicate(timeout=120)
+    assert sender.returncode == 0, output
+
+    journal = shop.journal()
+    chosen, after = parse(FILTER), 0
+    stored: list[int] = []
+    while len(stored) < SENDS:
+        found = journal.search_forward(chosen, after=after, limit=1_000)
+        stored += [event.id for event in found.events]
+        after = found.scanned_to
+        assert found.events
+    _until(dashboard, lambda: frames.rows[-1]["id"] >= stored[-1])
+
+    spans = frames.spans()
+    assert sum(count for _, _, count in spans) == SENDS
+    assert all(before[1] < after[0] for before, after in pairwise(spans))
+    for first, last, count in spans:
+        assert sum(first <= event_id <= last for event_id in stored) == count
+    _expect_counts(dashboard, shop)
+
+
+def _cut(dashboard: Dashboard, shop: Shop) -> None:
+    """The socket closes under the page."""
+    dashboard.page.evaluate("import('/livesignals/static/livesignals/js/socket.js').then(module => module.drop())")
+
+
+def _until(dashboard: Dashboard, is_so: Callable[[], bool], patience_ms: int = 60_000) -> None:
+    for _ in range(patience_ms // 50):
+        if is_so():
+            return
+        dashboard.page.wait_for_timeout(50)
+    raise AssertionError("it never came to that")
+
+
+def _expect_counts(dashboard: Dashboard, shop: Shop) -> None:
+    """The figures in the header and on the chips become those of the journal."""
+
+    def shown(selector: str) -> int:
+        return int("".join(filter(str.isdigit, dashboard.page.locator(selector).inner_text())))
+
+    def agree() -> bool:
+        counts = shop.journal().counts()
+        return (
+            shown("#stored") == counts.stored
+            and shown("#dropped") == sum(counts.dropped.values()) == 0
+            and all(shown(f"[data-family-chip={key}] [data-count]") == n for key, n in counts.by_family.items())
+        )
+
+    _until(dashboard, agree)
