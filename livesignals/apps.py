@@ -22,8 +22,11 @@ class LiveSignalsConfig(AppConfig):
     def ready(self) -> None:
         register(checks.check_settings)
         if capture.is_attached():
-            if conf.instruments_templates(conf.read()):
+            settings = conf.read()
+            if conf.instruments_templates(settings):
                 templates.instrument()
+            if settings.capture == "connect":
+                capture.connect()
             get_flusher().start()
 
 

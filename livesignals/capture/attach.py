@@ -51,6 +51,15 @@ def detach() -> None:
             del Signal.__init_subclass__
 
 
+def connect() -> None:
+    """Connect :func:`record` to Django's model signals, so that Django makes even the sends that it leaves out while
+    nobody is connected: of fast deletes, and of what is added to a many-to-many relation. Idempotent."""
+    from django.db.models import signals as model_signals
+
+    for name in ("pre_save", "post_save", "pre_delete", "post_delete", "m2m_changed"):
+        getattr(model_signals, name).connect(sends.record, dispatch_uid="livesignals")
+
+
 def is_attached() -> bool:
     """Whether sends are being recorded in this process."""
     return bool(_originals or _wrapped)

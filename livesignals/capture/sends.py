@@ -152,6 +152,7 @@ def end(send: Send) -> None:
             send.calls = [
                 (*receiver_name(receiver), started, ended, None if error is None else error_words(error))
                 for receiver, started, ended, error in send.calls
+                if receiver is not record
             ]
         if send.error is not None:
             send.error = error_words(send.error)

@@ -28,7 +28,7 @@ class Renderer:
 
     def named(self, frozen: dict[str, Any]) -> dict[str, Any]:
         """The keyword arguments of a send."""
-        return {self.text(name): self.value(value, name) for name, value in frozen.items()}
+        return {self.key(name): self.value(value, name) for name, value in frozen.items()}
 
     def value(self, value: Any, name: str = "") -> Any:
         """One value that is known by *name*."""
@@ -49,6 +49,10 @@ class Renderer:
     def masked(self) -> str:
         self.flags.add("masked")
         return MASK
+
+    def key(self, name: str) -> str:
+        """A name as a key: SQLite's JSON functions read one only up to a NUL."""
+        return self.text(name).replace("\0", "\ufffd")
 
     def text(self, text: str) -> str:
         """A text as valid UTF-8, masked."""
@@ -93,7 +97,7 @@ class Renderer:
         rendered = {}
         for key, item in value.pairs:
             name = key if key.__class__ is str else str(self.value(key))
-            rendered[self.text(name)] = self.value(item, name)
+            rendered[self.key(name)] = self.value(item, name)
         if value.more:
             self.flags.add("truncated")
             rendered["…"] = f"{value.more} more"

@@ -211,6 +211,12 @@ class TestSearch:
             upwards += found.events
         assert upwards == expected == downwards[::-1]
 
+    def test_letters_beyond_ascii_are_found_without_regard_to_case(self, journal: Journal) -> None:
+        """A search over what is stored finds what the filter finds in live events."""
+        Sender(journal).append([make_event(sender="shop.Größe"), make_event()])
+        for text in ("sender:GRÖSSE", "größe"):
+            assert ids(journal.search(parse(text), None, 5).events) == [1]
+
     def test_max_scan_bounds_how_many_events_are_looked_at(self, mixed: Journal) -> None:
         """A page may hold no match and still say how far it came."""
         assert mixed.search(parse("family:tasks"), None, 5, max_scan=10) == Found([], 21, False)

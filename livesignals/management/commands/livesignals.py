@@ -1,5 +1,6 @@
 """``manage.py livesignals serve | tail | export | prune | doctor``."""
 
+import re
 import sys
 import time
 from collections.abc import Iterator
@@ -51,13 +52,17 @@ class Command(BaseCommand):
 
         actions.add_parser("doctor", help="what is wrong, and what to do about it")
 
+    def run_from_argv(self, argv: list[str]) -> None:
+        super().run_from_argv([*argv[:2], *map(_as_argument, argv[2:])])
+
     def handle(self, *args: Any, **options: Any) -> None:
         try:
             getattr(self, options["action"])(**options)
         except FilterError as error:
             pointer = " " * (error.column - 1) + "^"
             text = " ".join(options["filter"])
-            raise CommandError(f"filter: {error.message} ({error.expected})\n  {text}\n  {pointer}") from None
+            expected = f"; expected {error.expected}" if error.expected else ""
+            raise CommandError(f"filter: {error.message}{expected}\n  {text}\n  {pointer}") from None
         except JournalError as error:
             raise CommandError(f"{error} {error.hint}") from None
         except LiveSignalsError as error:
@@ -95,15 +100,24 @@ class Command(BaseCommand):
         chosen, journal = parse(" ".join(filter)), get_journal()
         bounds = journal.bounds()
         count = 0
-        with nullcontext(sys.stdout) if output == "-" else Path(output).open("w", encoding="utf-8") as file:
-            for event in _follow(journal, chosen, bounds.first - 1, bounds.epoch, follow=False, until=bounds.last):
-                file.write(encode(event).decode() + "\n")
-                count += 1
+        try:
+            with nullcontext(sys.stdout) if output == "-" else Path(output).open("w", encoding="utf-8") as file:
+                for event in _follow(journal, chosen, bounds.first - 1, bounds.epoch, follow=False, until=bounds.last):
+                    file.write(encode(event).decode() + "\n")
+                    count += 1
+                file.flush()
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            where = "standard output" if output == "-" else output
+            raise CommandError(f"{where} cannot be written: {error.strerror or error}.") from None
         if output != "-":
             self.stderr.write(f"{count} events written to {output}")
 
     def prune(self, *, keep: int, **options: Any) -> None:
         """Forget old events now."""
+        if keep < 0:
+            raise CommandError(f"--keep takes a number of events, not {keep}.")
         self.stdout.write(f"{get_journal().prune(keep_events=keep)} events forgotten")
 
     def doctor(self, **options: Any) -> None:
@@ -139,6 +153,11 @@ class Command(BaseCommand):
             )
 
 
+def _as_argument(word: str) -> str:
+    """A term such as ``-is:error`` so that argparse does not take it for an option; a filter may begin with spaces."""
+    return f" {word}" if re.match(r"-(?!v\d$)[^-].", word, re.DOTALL) else word
+
+
 def _since(since: str | None, oldest: int) -> int:
     if since is None or since == "start":
         return oldest
@@ -171,7 +190,7 @@ def _follow(
 
 
 def _line(event: Event) -> str:
-    """One send in a line, for people."""
+    """One send in a line, for people: without what a terminal would obey."""
     name = event.signal.rpartition(".")[2] if event.family != "custom" else event.signal
     pk = event.kwargs.get("instance", {}).get("pk") if isinstance(event.kwargs.get("instance"), dict) else None
     raised = [call for call in event.receivers if call.status == "raised"]
@@ -184,4 +203,4 @@ def _line(event: Event) -> str:
         "".join(f"{call.name} raised {call.error.type}" for call in raised if call.error),
         f"· {event.cause.name}" if event.cause else "",
     ]
-    return "  ".join(part for part in parts if part)
+    return "".join(c if c.isprintable() else "\ufffd" for c in "  ".join(part for part in parts if part))
