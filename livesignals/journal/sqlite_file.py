@@ -26,6 +26,8 @@ PRIVATE_FOLDER = ".livesignals"
 ELSEWHERE = 'Name another file in LIVESIGNALS["JOURNAL"] or the environment variable LIVESIGNALS_JOURNAL.'
 
 _MAGIC = b"SQLite format 3\0"
+#: Only a file whose name says that it is a database is taken for a broken one.
+_SUFFIXES = (".sqlite3", ".sqlite", ".db")
 _COMPANIONS = ("-wal", "-shm", "-journal")
 
 Identity = tuple[int, int]  # device and inode
@@ -99,6 +101,9 @@ def is_new(path: Path) -> bool:
     finally:
         file.xClose()
     if len(header) < 100 or not header.startswith(_MAGIC):
+        if path.suffix not in _SUFFIXES:
+            # A mistyped setting may name anything, manage.py too.
+            raise JournalForeign(f"{path} is not a journal; it was left as it is", ELSEWHERE)
         raise JournalBroken("it is not an SQLite file")
     if int.from_bytes(header[68:72], "big") != APPLICATION_ID:
         raise JournalForeign(f"{path} is an SQLite database of something else; it was left as it is", ELSEWHERE)

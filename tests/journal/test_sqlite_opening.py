@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from livesignals.exceptions import ConfigurationError, JournalUnavailable
+from livesignals.exceptions import JournalForeign, ConfigurationError, JournalUnavailable
 from livesignals.journal import Journal, open_journal
 from tests.journal.building import Sender, assert_balanced, make_event, make_events
 from tests.journal.conftest import OpenAt
@@ -99,6 +99,14 @@ class TestPathsThatCannotBeUsed:
         path.mkdir()
         self.assert_unavailable(journal, path)
         assert path.is_dir()
+
+    def test_a_file_that_is_named_by_mistake_is_left_as_it_is(self, tmp_path: Path, open_at: OpenAt) -> None:
+        """JOURNAL may name anything, a program of the project's too: what is no database by name is not renamed."""
+        program = tmp_path / "manage.py"
+        program.write_text("print('mine')\n" * 20)
+        with pytest.raises(JournalForeign, match=r"manage\.py is not a journal"):
+            open_at(program).bounds()
+        assert program.read_text().startswith("print('mine')")
 
     def test_it_works_as_soon_as_the_path_does(self, tmp_path: Path, open_at: OpenAt) -> None:
         """Nothing has to be restarted; what could not be stored may be tried again."""
