@@ -43,9 +43,7 @@ class Outcome(NamedTuple):
 
 def present() -> dict[str, str]:
     """Paths of the interpreters on this machine, by version."""
-    lines = subprocess.run(
-        [ROOT / ".ci" / "python", "--all"], stdout=subprocess.PIPE, text=True, check=True
-    ).stdout
+    lines = subprocess.run([ROOT / ".ci" / "python", "--all"], stdout=subprocess.PIPE, text=True, check=True).stdout
     return dict(line.split(" ", 1) for line in lines.splitlines())
 
 
@@ -81,9 +79,7 @@ def run(pair: Pair) -> Outcome:
         if pair.browser:
             runs.append([*pytest, str(EVERY_SIGNAL)])
         codes = [
-            subprocess.run(
-                arguments, cwd=ROOT, stdout=output, stderr=subprocess.STDOUT, check=False
-            ).returncode
+            subprocess.run(arguments, cwd=ROOT, stdout=output, stderr=subprocess.STDOUT, check=False).returncode
             for arguments in runs
         ]
     summaries = re.findall(r"^=*\s*(\d+ .* in [\d.]+s)\b", log.read_text(), re.MULTILINE)

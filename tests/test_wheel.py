@@ -36,9 +36,7 @@ def python(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("environment")
     _run(sys.executable, "-m", "venv", folder, cwd=folder)
     python = folder / "bin" / "python"
-    _run(
-        python, "-m", "pip", "install", "-qq", "--no-input", "--disable-pip-version-check", wheel, cwd=folder
-    )
+    _run(python, "-m", "pip", "install", "-qq", "--no-input", "--disable-pip-version-check", wheel, cwd=folder)
     return python
 
 
@@ -58,9 +56,7 @@ def project(python: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_the_wheel_carries_the_package_and_its_static_files_and_nothing_else(wheel: Path) -> None:
     """Every file of livesignals/ and static/livesignals/ is in the wheel, and no tests and no shop."""
     package = {path.relative_to(CHECKOUT).as_posix() for path in _files(CHECKOUT / "livesignals")}
-    static = {
-        f"livesignals/{path.relative_to(CHECKOUT)}" for path in _files(CHECKOUT / "static" / "livesignals")
-    }
+    static = {f"livesignals/{path.relative_to(CHECKOUT)}" for path in _files(CHECKOUT / "static" / "livesignals")}
     carried = {name for name in zipfile.ZipFile(wheel).namelist() if ".dist-info/" not in name}
 
     assert static
@@ -81,9 +77,7 @@ def test_one_line_is_all_that_a_project_adds(python: Path, project: Path) -> Non
 
 
 @pytest.mark.browser
-def test_the_sidecar_lists_what_happens_in_the_project(
-    python: Path, project: Path, page: Page, tmp_path: Path
-) -> None:
+def test_the_sidecar_lists_what_happens_in_the_project(python: Path, project: Path, page: Page, tmp_path: Path) -> None:
     """The link that ``livesignals serve`` prints opens a page with what runserver and a command send."""
     _run(python, "manage.py", "migrate", cwd=project)
     site, sidecar = free_port(), free_port()
@@ -107,15 +101,13 @@ def test_the_sidecar_lists_what_happens_in_the_project(
 
         page.goto(link)
         urllib.request.urlopen(f"http://127.0.0.1:{site}/").close()
-        expect(
-            page.locator('li.row[data-signal="django.core.signals.request_finished"]').first
-        ).to_be_attached(timeout=30_000)
+        expect(page.locator('li.row[data-signal="django.core.signals.request_finished"]').first).to_be_attached(
+            timeout=30_000
+        )
 
         _run(python, "manage.py", "createsuperuser", "--noinput", cwd=project, more=SUPERUSER)
         expect(
-            page.locator(
-                'li.row[data-signal="django.db.models.signals.post_save"][data-sender="auth.User"]'
-            ).first
+            page.locator('li.row[data-signal="django.db.models.signals.post_save"][data-sender="auth.User"]').first
         ).to_be_attached(timeout=30_000)
 
 

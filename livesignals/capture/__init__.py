@@ -5,6 +5,7 @@ from livesignals.capture.describe import Describer
 from livesignals.capture.scope import muted
 from livesignals.capture.sends import Send, record, set_sink
 from livesignals.capture.signals import configure
+from livesignals.capture.transactions import set_outcome_sink
 
 __all__ = [
     "Describer",
@@ -16,5 +17,6 @@ __all__ = [
     "is_attached",
     "muted",
     "record",
+    "set_outcome_sink",
     "set_sink",
 ]

@@ -12,13 +12,15 @@ import msgspec
 
 from livesignals.capture.receivers import short_path
 from livesignals.capture.scope import CauseScope
-from livesignals.capture.sends import Send
-from livesignals.events import Cause, Error, Event, Process, ReceiverCall
+from livesignals.capture.sends import Call, Send
+from livesignals.events import Cause, Error, Event, Process, ReceiverCall, Returned, Transaction
 from livesignals.snapshot import Masking, render
+from livesignals.snapshot.freeze import ClassName, Cut, Instance, Items, Opaque, Pairs, Partial
 
 #: The JSON of what a send carried is never longer than this; if it were, names and types are kept only.
 MAX_KWARGS_BYTES = 12_288
 MAX_PLACES = 4_096
+MAX_RETURNED_CHARS = 200
 
 
 class Describer:
@@ -53,13 +55,14 @@ class Describer:
             family=state.family,
             sender=self.masking.mask_text(send.sender),
             method=send.method,
-            duration_us=(send.ended - send.began) / 1_000,
-            status="raised" if send.error is not None else "returned",
+            duration_us=None if send.is_skipped else (send.ended - send.began) / 1_000,
+            status="skipped" if send.is_skipped else "raised" if send.error is not None else "returned",
             error=self._error(send.error),
             receivers=[self._receiver(call, send.began) for call in send.calls],
             kwargs=kwargs,
             cause=self._cause(send.cause),
             where=self._place(send.where),
+            transaction=self._transaction(send),
             process=Process(host=self.host, pid=self.pid, seq=send.number),
             thread=send.thread,
             flags=sorted(flags),
@@ -74,20 +77,47 @@ class Describer:
             self._second = (second, time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(second)))
         return f"{self._second[1]}.{rest // 1_000:06d}Z"
 
-    def _receiver(self, call: Any, began: int) -> ReceiverCall:
-        name, place, is_async, started, ended, error = call
-        status = "returned" if error is None else "raised"
-        if error is not None and error[0] == "asyncio.exceptions.CancelledError":
-            status = "cancelled"
+    def _receiver(self, call: Call, began: int) -> ReceiverCall:
         return ReceiverCall(
-            name=name,
-            duration_us=(ended - started) / 1_000,
-            is_async=is_async,
-            status=status,  # type: ignore[arg-type]
-            error=self._error(error),
-            place=place,
-            start_us=(started - began) / 1_000,
+            name=call.name,
+            duration_us=(call.ended - call.started) / 1_000,
+            is_async=call.is_async,
+            status=call.status,  # type: ignore[arg-type]
+            error=self._error(call.error),
+            place=call.place,
+            start_us=(call.started - began) / 1_000 if call.started else 0.0,
+            ran_us=call.ran / 1_000 if call.ran else None,
+            returned=self._returned(call.returned),
         )
+
+    def _returned(self, frozen: Any) -> Returned | None:
+        if frozen is None:
+            return None
+        rendered, _ = render({"returned": frozen}, self.masking, names_only=self.names_only)
+        value = rendered["returned"]
+        if isinstance(frozen, Instance | Partial):
+            return Returned(frozen.shape.label, str(value["pk"]))
+        if isinstance(frozen, Opaque | ClassName):
+            return Returned(frozen.name, "")
+        kind = {Items: "list", Pairs: "dict", Cut: "str"}.get(type(frozen), type(frozen).__name__)
+        text = value if isinstance(value, str) else msgspec.json.encode(value).decode()
+        return Returned(kind, text if len(text) <= MAX_RETURNED_CHARS else text[:MAX_RETURNED_CHARS] + "…")
+
+    def _transaction(self, send: Send) -> Transaction | None:
+        transaction = send.transaction
+        if transaction is None:
+            using = send.named.get("using")
+            return Transaction(db=using, state="autocommit") if type(using) is str else None
+        transaction.was_told = True  # before the state is read: see transactions._resolve
+        return Transaction(
+            db=transaction.db,
+            state=transaction.state,  # type: ignore[arg-type]
+            id=self.transaction_id(transaction.number),
+        )
+
+    def transaction_id(self, number: int) -> str:
+        """The id by which events and outcomes name a transaction of this process."""
+        return f"{self.token}-t{number:x}"
 
     def _error(self, words: tuple[str, str] | None) -> Error | None:
         if words is None:

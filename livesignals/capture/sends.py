@@ -1,13 +1,14 @@
 """The record of a send while it runs. Everything here is on the project's thread.
 
 :func:`begin`, :func:`end`, :func:`failed` and :func:`drive` are woven into Django's send methods (see
-:mod:`livesignals.capture.rewrite`). They never raise, block or do I/O, and keep nothing of the project's past the end
+:mod:`livesignals.capture.dispatch`). They never raise, block or do I/O, and keep nothing of the project's past the end
 of the send but plain values, strings and code objects. Putting it all into words is :mod:`.describe`'s work, on the
 flusher's thread.
 """
 
 import itertools
 import logging
+import operator
 import sys
 import threading
 from collections.abc import Callable, Coroutine
@@ -17,9 +18,10 @@ from typing import Any
 
 from msgspec import Struct
 
-from livesignals.capture import scope, signals
+from livesignals.capture import scope, signals, transactions
 from livesignals.capture.receivers import receiver_name
 from livesignals.snapshot import freeze
+from livesignals.snapshot.freeze import freeze_value
 
 logger = logging.getLogger("livesignals")
 clock = perf_counter_ns
@@ -28,8 +30,21 @@ clock = perf_counter_ns
 MAX_DEPTH = 100
 #: Frames looked at to find the project's line.
 MAX_FRAMES = 12
+CANCELLED = "asyncio.exceptions.CancelledError"
 
-Call = tuple[Any, int, int, Any]  # receiver, started, ended, error
+
+class Call(Struct, eq=False):
+    """One receiver's run, once the send has ended. Nothing in it is the project's."""
+
+    name: str
+    place: str | None
+    is_async: bool
+    status: str  # returned, raised, cancelled, not_run or unfinished
+    started: int = 0
+    ended: int = 0
+    ran: int = 0  # of an async receiver: ns in which it was not waiting; 0: all the time
+    error: tuple[str, str] | None = None  # type and message
+    returned: Any = None  # frozen
 
 
 class Send(Struct, eq=False):
@@ -47,10 +62,14 @@ class Send(Struct, eq=False):
     parent: int  # number, 0 without
     root: int
     depth: int
+    transaction: transactions.Transaction | None
     began: int
     ended: int = 0
-    calls: list[Any] = []  # Call while it runs; (name, place, is_async, started, ended, error) once ended
+    receivers: Any = ()  # (sync, async), while it runs
+    calls: list[Any] = []  # (receiver, started, ended, error, response) while it runs; Call once ended
+    drivers: "list[_Driven]" = []
     error: Any = None  # the exception while it runs; (type, message) once ended
+    is_skipped: bool = False
     nested: int = 0  # how many send methods of the same dispatch are inside this one (super().send)
 
 
@@ -121,6 +140,7 @@ def begin(signal: Any, sender: Any, named: dict[str, Any], method: str) -> Send 
             parent,
             root or number,
             outer.depth + 1,
+            transactions.current(named),
             clock(),
         )
         if signal.receivers:
@@ -148,12 +168,10 @@ def end(send: Send) -> None:
         if scope.current.get() is send:
             scope.current.set(outer)
         send.outer = None
-        if send.calls:
-            send.calls = [
-                (*receiver_name(receiver), started, ended, None if error is None else error_words(error))
-                for receiver, started, ended, error in send.calls
-                if receiver is not record
-            ]
+        if send.receivers or send.calls:
+            send.calls = _calls(send)
+            send.receivers = ()
+            send.drivers.clear()
         if send.error is not None:
             send.error = error_words(send.error)
         if send.signal.on_end is not None:
@@ -161,6 +179,45 @@ def end(send: Send) -> None:
         _sink(send)
     except Exception:
         _report("end")
+
+
+def _calls(send: Send) -> list[Call]:
+    """What is kept of the receiver calls: names, times and copies of plain values."""
+    calls = []
+    for receiver, started, ended, error, response in send.calls:
+        if receiver is record:
+            continue
+        name, place, is_async = receiver_name(receiver)
+        call = Call(name, place, is_async, "returned", started, ended)
+        if error is not None:
+            call.error = error_words(error)
+            call.status = "cancelled" if call.error[0] == CANCELLED else "raised"
+        elif response is not None:
+            call.returned = freeze_value(response)
+        calls.append(call)
+    if send.drivers:
+        for driver in send.drivers:
+            calls += driver.calls(now=send.ended)
+        calls.sort(key=_started)
+    if send.error is not None and send.receivers:
+        called = {id(call[0]) for call in send.calls} | {
+            id(driver.receiver) for driver in send.drivers if driver.started
+        }
+        for receiver in (*send.receivers[0], *send.receivers[1]):
+            if id(receiver) not in called and receiver is not record:
+                calls.append(Call(*receiver_name(receiver), "not_run"))
+    return calls
+
+
+_started = operator.attrgetter("started")
+
+
+def skip(signal: Any, sender: Any, named: dict[str, Any]) -> None:
+    """Record a send that Django left out. *named* is what is known of it."""
+    send = begin(signal, sender, named, "send")
+    if send is not None:
+        send.is_skipped = True
+        end(send)
 
 
 def record(signal: Any, sender: Any, **named: Any) -> None:
@@ -193,13 +250,31 @@ class _Driven(Coroutine[Any, Any, Any]):
     one context. Our frames are taken out of tracebacks.
     """
 
-    __slots__ = ("__weakref__", "receiver", "record", "started", "steps")
+    __slots__ = ("__weakref__", "ended", "error", "ran", "receiver", "record", "response", "started", "steps")
 
     def __init__(self, record: Send, receiver: Any, awaitable: Any) -> None:
         self.record = record
         self.receiver = receiver
         self.steps = awaitable if isinstance(awaitable, CoroutineType) else _steps(awaitable)
-        self.started = 0
+        self.started = self.ended = self.ran = 0
+        self.error: BaseException | None = None
+        self.response: Any = None
+        record.drivers.append(self)
+
+    def calls(self, now: int) -> list[Call]:
+        """The receiver call, if it began; what it holds of the project's is let go."""
+        if not self.started:
+            return []
+        call = Call(*receiver_name(self.receiver), "returned", self.started, self.ended or now, self.ran)
+        if not self.ended:  # under gather, siblings of a failing receiver go on
+            call.status = "unfinished"
+        elif self.error is not None:
+            call.error = error_words(self.error)
+            call.status = "cancelled" if call.error[0] == CANCELLED else "raised"
+        elif self.response is not None:
+            call.returned = freeze_value(self.response)
+        self.error = self.response = None
+        return [call]
 
     def __await__(self) -> Any:
         return self
@@ -214,45 +289,47 @@ class _Driven(Coroutine[Any, Any, Any]):
             raise
 
     def send(self, value: Any) -> Any:
-        outer = self._enter()
+        outer, began = self._enter()
         try:
             return self.steps.send(value)
-        except StopIteration:
-            self._leave(None)
+        except StopIteration as stop:
+            self._leave(None, stop.value)
             raise
         except BaseException as error:
-            self._leave(error)
+            self._leave(error, None)
             raise
         finally:
             scope.current.set(outer)
+            self.ran += clock() - began
 
     def throw(self, typ: Any, val: Any = None, tb: Any = None) -> Any:
-        outer = self._enter()
+        outer, began = self._enter()
         try:
             return self.steps.throw(typ if val is None else val)
-        except StopIteration:
-            self._leave(None)
+        except StopIteration as stop:
+            self._leave(None, stop.value)
             raise
         except BaseException as error:
-            self._leave(error)
+            self._leave(error, None)
             raise
         finally:
             scope.current.set(outer)
+            self.ran += clock() - began
 
     def close(self) -> None:
         self.steps.close()
 
-    def _enter(self) -> Any:
-        outer = scope.current.get()
+    def _enter(self) -> tuple[Any, int]:
+        outer, began = scope.current.get(), clock()
         if not self.started:
-            self.started = clock()
+            self.started = began
         scope.current.set(self.record)
-        return outer
+        return outer, began
 
-    def _leave(self, error: BaseException | None) -> None:
-        if self.record.outer is not None:  # else the send is over: under gather, siblings of a failing receiver go on
-            self.record.calls.append((self.receiver, self.started, clock(), error))
-        self.receiver = None
+    def _leave(self, error: BaseException | None, response: Any) -> None:
+        self.ended = clock()
+        if self.record.outer is not None:  # else the send is over
+            self.error, self.response = error, response
         if error is not None:
             _hide_frame(error)
 

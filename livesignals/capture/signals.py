@@ -36,6 +36,7 @@ states: dict[int, SignalState] = {}
 #: ids of the code objects that have the recording woven in
 woven_codes: set[int] = set()
 _patterns: list[str] = []
+_first_sends: dict[str, Callable[[], None]] = {}
 
 
 def configure(patterns: list[str]) -> None:
@@ -61,11 +62,26 @@ def is_recorded(name: str) -> bool:
     return recorded
 
 
+def on_first_send(name: str, act: Callable[[], None]) -> None:
+    """Call *act* when a signal of this dotted name is sent for the first time, recorded or not."""
+    _first_sends[name] = act
+    if any(state.name == name for state in states.values()):
+        act()
+
+
+def forget_states() -> None:
+    """Every signal is sent for the first time again."""
+    states.clear()
+    _first_sends.clear()
+
+
 def register(signal: Any) -> SignalState:
     """The state of a signal that is sent for the first time."""
     from django.dispatch import Signal
 
     name = signal_name(signal)
+    if name in _first_sends:
+        _first_sends[name]()
     builtin = BUILTIN.get(name)
     bases = type.__dict__["__mro__"].__get__(type(signal))
     key = id(signal)

@@ -20,6 +20,7 @@ from django.http import HttpRequest
 from django.utils.module_loading import import_string
 
 from livesignals import conf
+from livesignals.exceptions import ConfigurationError
 
 COOKIE_SALT = "livesignals.access"
 COOKIE_SECONDS = 7 * 24 * 3600
@@ -78,17 +79,28 @@ def page_request(scope: dict[str, Any]) -> HttpRequest:
     return ASGIRequest({**scope, "scheme": scheme, "method": scope.get("method", "GET")}, BytesIO())
 
 
+def is_served(request: HttpRequest, links: OneTimeLinks | None) -> bool:
+    """Whether there is a dashboard for anybody at the host that this request names."""
+    try:
+        return conf.is_enabled(conf.read()) and _is_known_host(request, links)
+    except ConfigurationError:
+        return False  # the system check says what is wrong
+
+
 def may_look(request: HttpRequest, links: OneTimeLinks | None) -> bool:
-    """Whether who sent this request may see the dashboard. Reads the session, so not on an event loop."""
-    settings = conf.read()
-    if not conf.is_enabled(settings) or not _is_known_host(request, links):
+    """Whether who sent this request may see the dashboard.
+
+    Reads the session, so not on an event loop. Raises what the project's session, user and ACCESS callable raise.
+    """
+    if not is_served(request, links):
         return False
     if links is not None and links.admits(request):
         return True
+    rule = conf.read().access or "superuser"
+    if rule == "token":
+        return False
     _add_user(request)
-    if settings.access in (None, "superuser"):
-        return _is_superuser(request)
-    return bool(import_string(settings.access)(request))
+    return _is_superuser(request) if rule == "superuser" else bool(import_string(rule)(request))
 
 
 def is_same_origin(request: HttpRequest, origin: str) -> bool:

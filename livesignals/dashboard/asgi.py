@@ -5,10 +5,12 @@ middleware and send no signals, and nothing that happens in them is recorded: a 
 its own.
 """
 
+import logging
 from collections.abc import Awaitable, Callable
 from typing import Any
 
 from asgiref.sync import sync_to_async
+from django.core.exceptions import SuspiciousOperation
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect
 from django.urls import Resolver404, get_resolver
 
@@ -16,6 +18,8 @@ from livesignals.capture import muted
 from livesignals.dashboard import access, rendering
 from livesignals.transport.consumer import LiveConsumer
 from livesignals.transport.process import get_feed
+
+logger = logging.getLogger("livesignals")
 
 Scope = dict[str, Any]
 Receive = Callable[[], Awaitable[dict[str, Any]]]
@@ -73,7 +77,13 @@ class Dashboard:
 
     def _respond(self, scope: Scope) -> HttpResponseBase:
         request = access.page_request(scope)
-        response = self._answer(request)
+        try:
+            response = self._answer(request)
+        except (Resolver404, Http404, SuspiciousOperation):
+            response = self._not_found()
+        except Exception:
+            logger.exception("livesignals could not answer %s", request.path)
+            response = HttpResponse("The server's log says why.\n", status=500, content_type="text/plain")
         for name, value in SECURITY_HEADERS.items():
             response.setdefault(name, value)
         return response
@@ -84,13 +94,10 @@ class Dashboard:
         redeemed = self._redeem(request)
         if redeemed is not None:
             return redeemed
-        if not access.may_look(request, self.links):
+        if not self._may_look_now(request):
             return self._not_found()
-        try:
-            match = get_resolver(URLCONF).resolve("/" + request.path.removeprefix(self.prefix))
-            response: HttpResponseBase = match.func(request, *match.args, **match.kwargs)
-        except (Resolver404, Http404):
-            return self._not_found()
+        match = get_resolver(URLCONF).resolve("/" + request.path.removeprefix(self.prefix))
+        response: HttpResponseBase = match.func(request, *match.args, **match.kwargs)
         return response
 
     def _redeem(self, request: HttpRequest) -> HttpResponseBase | None:
@@ -98,7 +105,9 @@ class Dashboard:
         token = request.GET.get(access.TOKEN_PARAMETER)
         if self.links is None or token is None or request.path != self.prefix:
             return None
-        if access.may_look(request, self.links):
+        if not access.is_served(request, self.links):
+            return self._not_found()
+        if self._may_look_now(request):
             return HttpResponseRedirect(request.path)
         cookie = self.links.redeem(token)
         if cookie is None:
@@ -137,13 +146,20 @@ class Dashboard:
         await consumer(scope, receive, send)
 
     async def _may_look(self, scope: Scope) -> bool:
-        return await sync_to_async(self._may_look_now, thread_sensitive=False)(scope)
+        return await sync_to_async(lambda: self._may_look_now(access.page_request(scope)), thread_sensitive=False)()
 
-    def _may_look_now(self, scope: Scope) -> bool:
+    # On a worker thread
+
+    def _may_look_now(self, request: HttpRequest) -> bool:
         from django.db import close_old_connections
 
         try:
-            return access.may_look(access.page_request(scope), self.links)
+            return access.may_look(request, self.links)
+        except SuspiciousOperation:
+            return False
+        except Exception:  # of the project's: its database is away, its ACCESS callable fails
+            logger.exception("livesignals could not tell who may look; until it can, nobody may")
+            return False
         finally:
             close_old_connections()
 

@@ -52,7 +52,7 @@ def row_html(event: Event) -> str:
     return (
         f'<li class="{_row_classes(event)}" tabindex="-1" data-id="{event.id}"'
         f' data-epoch="{_text(event.epoch)}" data-signal="{_text(event.signal)}"'
-        f' data-sender="{_text(event.sender)}" data-f="{family.key}">'
+        f' data-sender="{_text(event.sender)}" data-f="{family.key}"{_pending(event)}>'
         f'<time datetime="{stamp}">{stamp[11:19]}<s>{stamp[19:23]}</s></time>'
         f'<span class="fam" title="{_text(family.title)}">{family.letter}</span>'
         f'<span class="sig" title="{_text(event.signal)}">{_text(name)}{origin}</span>'
@@ -61,6 +61,14 @@ def row_html(event: Event) -> str:
         f"{_receivers(event)}{_bar(event.duration_us)}"
         f"{_cause(event)}</li>"
     )
+
+
+def _pending(event: Event) -> str:
+    """The transaction whose outcome the row waits for."""
+    transaction = event.transaction
+    if transaction is None or transaction.state != "pending":
+        return ""
+    return f' data-tx="{_text(transaction.id)}"'
 
 
 def rows_html(events: Iterable[Event]) -> str:

@@ -43,7 +43,8 @@ def event(request: HttpRequest, epoch: str, event_id: int) -> HttpResponse:
     """The detail pane of one event."""
     try:
         journal = get_journal()
-        found = journal.get(event_id) if journal.bounds().epoch == epoch else None
+        bounds = journal.bounds()
+        found = journal.get(event_id) if bounds.epoch == epoch and event_id <= bounds.last else None
         if found is None:
             text = gettext("This event is not retained any more: newer ones have taken its place.")
             return _notice(text, status=404)
@@ -81,7 +82,10 @@ def static(request: HttpRequest, path: str) -> HttpResponseBase:
     """The dashboard's own assets: nothing has to be set up for them."""
     if not path.startswith("livesignals/"):
         raise Http404
-    return serve(request, path, document_root=str(STATIC_ROOT))
+    try:
+        return serve(request, path, document_root=str(STATIC_ROOT))
+    except OSError:  # a name that no file can have
+        raise Http404 from None
 
 
 def _matching(journal: Journal, chosen: Filter, first: int, last: int) -> Iterator[Event]:

@@ -9,7 +9,7 @@ from typing import Any, Literal
 from msgspec import Struct, field
 
 Status = Literal["returned", "raised", "skipped"]
-ReceiverStatus = Literal["returned", "raised", "cancelled", "not_run"]
+ReceiverStatus = Literal["returned", "raised", "cancelled", "not_run", "unfinished"]
 TransactionState = Literal["autocommit", "pending", "committed", "rolled_back", "unknown"]
 
 FORMAT_VERSION = 1
@@ -22,6 +22,13 @@ class Error(Struct, frozen=True):
     message: str
 
 
+class Returned(Struct, frozen=True):
+    """What a receiver returned: its type, and the value in a masked short form."""
+
+    type: str
+    value: str
+
+
 class ReceiverCall(Struct, frozen=True, kw_only=True):
     """One receiver's run in one send."""
 
@@ -32,6 +39,8 @@ class ReceiverCall(Struct, frozen=True, kw_only=True):
     error: Error | None = None
     place: str | None = None  # "shop/receivers.py:41", where the receiver is defined
     start_us: float = 0.0  # after the beginning of the send
+    ran_us: float | None = None  # of an async receiver: of the duration, what it was not waiting
+    returned: Returned | None = None  # None when it returned None
 
 
 class Cause(Struct, frozen=True, kw_only=True):

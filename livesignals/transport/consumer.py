@@ -40,7 +40,13 @@ MAX_COMMAND_CHARS = 16_384
 CLOSE_SIGNED_OUT = 4401
 CLOSE_TOO_MANY = 4429
 
-NO_GROUP_HANDLERS = ("websocket.connect", "websocket.receive", "websocket.disconnect", "livesignals.batch")
+NO_GROUP_HANDLERS = (
+    "websocket.connect",
+    "websocket.receive",
+    "websocket.disconnect",
+    "livesignals.batch",
+    "livesignals.outcomes",
+)
 
 
 class Rendering(Protocol):
@@ -63,6 +69,19 @@ class Command(msgspec.Struct):
     frame: int = 0
 
 
+class _NotUnderstood(Exception):
+    """What a page said is no command."""
+
+
+def _understood(said: str | bytes) -> Command:
+    if len(said) > MAX_COMMAND_CHARS:
+        raise _NotUnderstood(f"longer than {MAX_COMMAND_CHARS} characters; it was left out")
+    try:
+        return msgspec.json.decode(said, type=Command)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise _NotUnderstood(f"not understood: {error}") from None
+
+
 class LiveConsumer(AsyncWebsocketConsumer):
     """The socket of one page."""
 
@@ -80,7 +99,7 @@ class LiveConsumer(AsyncWebsocketConsumer):
         self.told = 0  # the page knows that it was read up to here
         self.counted = 0  # while paused: counted up to here
         self.waiting = self.waiting_errors = 0
-        self.is_greeted = self.is_paused = self.needs_reset = False
+        self.is_greeted = self.is_paused = self.needs_reset = self.is_flooded = False
         self.frames_sent = self.frames_acknowledged = 0
         self.next_frame_at = 0.0
         self.commands = 0.0
@@ -116,20 +135,21 @@ class LiveConsumer(AsyncWebsocketConsumer):
         self.feed.receive(message)
         self.wake.set()
 
+    async def livesignals_outcomes(self, message: dict[str, Any]) -> None:
+        await self._say(type="outcome", transactions=message["outcomes"])
+
     # Commands of the page
 
     async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:
-        if not self._may_command():
-            await self._error("command", f"more than {COMMANDS_PER_SECOND} commands a second; this one was left out")
-            return
         said = text_data if text_data is not None else bytes_data or b""
-        if len(said) > MAX_COMMAND_CHARS:
-            await self._error("command", f"longer than {MAX_COMMAND_CHARS} characters; it was left out")
-            return
         try:
-            command = msgspec.json.decode(said, type=Command)
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
-            await self._error("command", f"not understood: {error}")
+            command = _understood(said)
+        except _NotUnderstood as error:
+            if await self._may_command():
+                await self._error("command", str(error))
+            return
+        # An acknowledgement costs nothing, and without it no frame would follow.
+        if command.type != "ack" and not await self._may_command():
             return
         handler = self._COMMANDS.get(command.type)
         if handler is None:
@@ -177,11 +197,17 @@ class LiveConsumer(AsyncWebsocketConsumer):
         "resume": _resume,
     }
 
-    def _may_command(self) -> bool:
+    async def _may_command(self) -> bool:
+        """Whether the page keeps to the bound. It is told once when it does not, not for each command."""
         now = time.monotonic()
-        self.commands = max(0.0, self.commands - (now - self.commands_at) * COMMANDS_PER_SECOND) + 1
+        self.commands = max(0.0, self.commands - (now - self.commands_at) * COMMANDS_PER_SECOND)
         self.commands_at = now
-        return self.commands <= 2 * COMMANDS_PER_SECOND
+        was_flooded, self.is_flooded = self.is_flooded, self.commands + 1 > 2 * COMMANDS_PER_SECOND
+        if not self.is_flooded:
+            self.commands += 1
+        elif not was_flooded:
+            await self._error("command", f"more than {COMMANDS_PER_SECOND} commands a second; some were left out")
+        return not self.is_flooded
 
     # Reading on
 

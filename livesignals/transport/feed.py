@@ -14,6 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 from typing import Any, TypeVar
 
+import msgspec
 from channels.layers import InMemoryChannelLayer, channel_layers
 from msgspec import Struct
 
@@ -56,9 +57,8 @@ class Feed:
         self._workers = ThreadPoolExecutor(2, thread_name_prefix="livesignals-read")
         self._rows: dict[int, str] = {}
         self._tasks: list[asyncio.Task[None]] = []
+        self._outcomes_seen: int | None = None
         self.watchers = 0
-        self._announced = ("", 0)  # epoch and id of the newest event that went to the group
-        self._has_more = True
         self._rates: deque[tuple[float, int]] = deque()
         self.epoch = ""
         self.head = 0  # the newest id received from the group
@@ -73,7 +73,11 @@ class Feed:
         """Begin to follow, unless it is done already. Pair with :meth:`unwatch`."""
         self.watchers += 1
         if self.watchers == 1:
-            await self._catch_up()
+            try:
+                await self._catch_up()
+            except BaseException:
+                self.watchers -= 1
+                raise
             self._tasks = [asyncio.ensure_future(self._follow()), asyncio.ensure_future(self._count())]
 
     async def unwatch(self) -> None:
@@ -130,15 +134,17 @@ class Feed:
         if self.bounds.epoch != self.epoch or self.bounds.last != self.head:
             self._ring.clear()
             self._rows.clear()
-        self.epoch, self.head = self._announced = self.bounds.epoch, self.bounds.last
-        self._has_more = True
+        self.epoch, self.head = self.bounds.epoch, self.bounds.last
 
     async def _follow(self) -> None:
         """Announce what is new, batch after batch."""
-        layer = channel_layer()
+        layer, loop = channel_layer(), asyncio.get_running_loop()
+        # Kept here and not by the thread, whose last batch nobody takes when the last reader leaves.
+        announced, has_more = (self.epoch, self.head), True
         while True:
+            looks_at_once, has_more = has_more, True  # again after an error
             try:
-                message = await asyncio.get_running_loop().run_in_executor(self._follower, self._next_batch)
+                message = await loop.run_in_executor(self._follower, self._next_batch, announced, looks_at_once)
                 self.problem = None
             except JournalError as error:
                 self.problem = Problem(str(error), error.hint)
@@ -149,24 +155,26 @@ class Feed:
                 self.problem = Problem("The journal cannot be followed.", "The server's log says why.")
                 await asyncio.sleep(1)
                 continue
+            has_more = False
             if message is not None:
+                announced = message["epoch"], message["last"]
+                has_more = message["last"] - message["after"] >= BATCH_EVENTS
                 self.receive(message)
                 await layer.group_send(GROUP, message)
 
-    def _next_batch(self) -> dict[str, Any] | None:
-        """Wait up to half a second for new events. On the following thread."""
+    def _next_batch(self, announced: tuple[str, int], has_more: bool) -> dict[str, Any] | None:
+        """Wait up to half a second for events after *announced*, an epoch and an id. On the following thread."""
         journal = self._get_journal()
         deadline = time.monotonic() + COUNTS_SECONDS
+        epoch, after = announced
         while time.monotonic() < deadline:
-            if self._has_more or journal.changed():
-                epoch, announced = self._announced
-                tail = journal.tail(announced, BATCH_EVENTS)
+            if journal.changed() or has_more:
+                has_more = False
+                tail = journal.tail(after, BATCH_EVENTS)
                 is_new_epoch = tail.epoch != epoch
                 if is_new_epoch:
                     tail = journal.tail(0, BATCH_EVENTS)
-                self._has_more = len(tail.lines) >= BATCH_EVENTS
                 if tail.lines or is_new_epoch:
-                    self._announced = tail.epoch, tail.last
                     return {
                         "type": "livesignals.batch",
                         "epoch": tail.epoch,
@@ -178,21 +186,40 @@ class Feed:
         return None
 
     async def _count(self) -> None:
+        """Look at the figures, and announce how transactions ended that events had called pending."""
+        layer = channel_layer()
         while True:
             try:
-                await self.run(self._look)
+                outcomes = await self.run(self._look)
             except JournalError as error:
                 self.problem = Problem(str(error), error.hint)
+            else:
+                if outcomes:
+                    self._resolve(outcomes)
+                    await layer.group_send(GROUP, {"type": "livesignals.outcomes", "outcomes": outcomes})
             await asyncio.sleep(COUNTS_SECONDS)
 
-    def _look(self, journal: Journal) -> None:
-        """Counts, rate and the ends of what is retained. On a worker thread."""
+    def _resolve(self, outcomes: dict[str, str]) -> None:
+        """Let the events in memory know how their transactions ended."""
+        for index, event in enumerate(self._ring):
+            transaction = event.transaction
+            if transaction is not None and transaction.id in outcomes:
+                ended = msgspec.structs.replace(transaction, state=outcomes[transaction.id])
+                self._ring[index] = msgspec.structs.replace(event, transaction=ended)
+                self._rows.pop(event.id, None)
+
+    def _look(self, journal: Journal) -> dict[str, str]:
+        """Counts, rate and the ends of what is retained; new outcomes by transaction. On a worker thread."""
         self.counts, self.bounds = journal.counts(), journal.bounds()
         self._measure_rate(self.counts.captured)
         if self.oldest is None or self.oldest.id != self.bounds.first:
             self.oldest = next(iter(journal.read(self.bounds.first - 1, 1)), None)
         if self.newest is None:
             self.newest = next(iter(journal.read(self.bounds.last - 1, 1)), None)
+        outcomes = journal.outcomes_after(self._outcomes_seen or 0)
+        is_first = self._outcomes_seen is None
+        self._outcomes_seen = outcomes[-1][0] if outcomes else self._outcomes_seen or 0
+        return {} if is_first else {transaction: state for _, transaction, state in outcomes}
 
     def _measure_rate(self, captured: int) -> None:
         now = time.monotonic()

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING
 
 from livesignals.capture import Describer, Send, muted
 from livesignals.capture.sends import restart_numbers
+from livesignals.capture.transactions import Outcome
 from livesignals.events import Event
 from livesignals.exceptions import JournalError
 
@@ -85,6 +86,7 @@ class Flusher:
         self._overflow_counted = 0
         self._stored = 0
         self._held: list[Send] = []
+        self._outcomes: deque[Outcome] = deque(maxlen=BUFFER_SENDS)
         self._retry: list[Event] = []
         self._failures = 0
         self._bell = threading.Lock()
@@ -102,11 +104,17 @@ class Flusher:
 
     def put(self, send: Send) -> None:
         """Take a send that has ended. The sink of capture."""
+        self._captured.add()  # first: no report may count as stored what it does not count as captured
         if len(self._buffer) >= BUFFER_SENDS:
             self._overflowed.add()
         else:
             self._buffer.append(send)
-        self._captured.add()
+        if self._is_idle and self._is_started:
+            self._ring()
+
+    def put_outcome(self, outcome: Outcome) -> None:
+        """Take how a transaction ended that an event called pending."""
+        self._outcomes.append(outcome)
         if self._is_idle and self._is_started:
             self._ring()
 
@@ -136,7 +144,7 @@ class Flusher:
         if thread is not None and thread.is_alive():
             self._ring()
             thread.join(CLOSE_SECONDS)
-        elif self._buffer and self._is_started:
+        elif self._has_work() and self._is_started:
             # Too late to start a thread (Python 3.12 and later refuse).
             with muted():
                 self._write_all(time.monotonic() + CLOSE_SECONDS)
@@ -172,7 +180,7 @@ class Flusher:
 
     def _after_fork_in_parent(self) -> None:
         self._is_forking = False
-        if self._buffer and self._is_started:
+        if self._has_work() and self._is_started:
             self._ring()
 
     def _after_fork_in_child(self) -> None:
@@ -203,12 +211,30 @@ class Flusher:
                 break
 
     def _has_work(self) -> bool:
-        return bool(self._buffer or self._held or self._retry)
+        return bool(self._buffer or self._held or self._retry or self._outcomes)
 
     def _write_batch(self) -> bool:
+        # Outcomes first taken, then written last: what they are about has been put before.
+        outcomes = list(self._outcomes)
         if not self._retry:
             self._retry = self._described(self._taken())
-        return not self._retry or self._write(self._retry)
+        if self._retry and not self._write(self._retry):
+            return False
+        # While more sends wait than fit into a batch, what the outcomes are about may be among them.
+        return not outcomes or bool(self._buffer) or self._resolve(outcomes)
+
+    def _resolve(self, outcomes: list[Outcome]) -> bool:
+        from livesignals.journal import Outcome as Stored
+
+        describer = self._get_describer()
+        try:
+            self._get_journal().resolve([Stored(describer.transaction_id(o.number), o.state) for o in outcomes])  # type: ignore[arg-type]
+        except JournalError as error:
+            self._wait_for_journal(error)
+            return False
+        for _ in outcomes:
+            self._outcomes.popleft()
+        return True
 
     def _taken(self) -> list[Send]:
         buffer, sends = self._buffer, self._held
@@ -241,9 +267,7 @@ class Flusher:
     def _write(self, events: list[Event]) -> bool:
         """Append to the journal. False, and the events are kept, when it cannot be used now."""
         try:
-            if self._journal is None:
-                self._journal = self._open_journal()
-            self._journal.append(events, self._report(len(events)))
+            self._get_journal().append(events, self._report(len(events)))
         except JournalError as error:
             self._wait_for_journal(error)
             return False
@@ -292,6 +316,11 @@ class Flusher:
             dropped=dropped,
             buffered=captured - self._stored - writing - sum(dropped.values()),
         )
+
+    def _get_journal(self) -> "Journal":
+        if self._journal is None:
+            self._journal = self._open_journal()
+        return self._journal
 
     def _get_describer(self) -> Describer:
         if self._describer is None:

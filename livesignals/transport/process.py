@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from livesignals import conf
 from livesignals.capture import Describer
+from livesignals.exceptions import ConfigurationError, JournalUnavailable
 from livesignals.snapshot import Masking
 from livesignals.transport.flusher import Flusher
 
@@ -21,19 +22,25 @@ _feed: "Feed | None" = None
 
 
 def get_journal() -> "Journal":
-    """The journal that the settings name. Opened at its first use, not here."""
+    """The journal that the settings name. Opened at its first use, not here.
+
+    Raises :class:`JournalUnavailable` when the settings name none that can be.
+    """
     global _journal
     with _lock:
         if _journal is None:
             from livesignals.journal import open_journal
 
-            settings = conf.read()
-            _journal = open_journal(
-                conf.journal_url(settings),
-                project=str(conf.project_root()),
-                retain_events=settings.retain_events,
-                retain_bytes=settings.retain_bytes,
-            )
+            try:
+                settings = conf.read()
+                _journal = open_journal(
+                    conf.journal_url(settings),
+                    project=str(conf.project_root()),
+                    retain_events=settings.retain_events,
+                    retain_bytes=settings.retain_bytes,
+                )
+            except ConfigurationError as error:
+                raise JournalUnavailable(str(error), error.hint) from None
         return _journal
 
 
@@ -58,7 +65,10 @@ def get_feed() -> "Feed":
 
 
 def _make_describer() -> Describer:
-    settings = conf.read()
+    try:
+        settings = conf.read()
+    except ConfigurationError:
+        return Describer(Masking(), names_only=True)  # broken since the start, so what is secret is not known
     return Describer(Masking(settings.mask), names_only=not conf.shows_values(settings))
 
 

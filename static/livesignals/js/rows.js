@@ -43,9 +43,12 @@ on("state", ({ retained }) => {
   if (!retained) settle();
 });
 
-on("outcome", ({ rows: states }) => {
-  for (const [id, state] of Object.entries(states)) {
-    if (state === "rolled_back") markRolledBack(rows.querySelector(`[data-id="${CSS.escape(id)}"]`));
+on("outcome", ({ transactions }) => {
+  for (const row of rows.querySelectorAll("[data-tx]")) {
+    const state = transactions[row.dataset.tx];
+    if (!state) continue;
+    delete row.dataset.tx;
+    if (state === "rolled_back") markRolledBack(row);
   }
 });
 

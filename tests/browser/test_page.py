@@ -1,0 +1,739 @@
+"""What a person sees at the page, and does there."""
+
+import json
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from playwright.sync_api import ConsoleMessage, Page, expect
+
+from livesignals.filters import parse
+from tests.browser.conftest import MANAGE, PATIENCE_MS, ROOT, Dashboard, Shop
+
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(240)]
+
+TALK = """
+from django.dispatch import Signal
+
+asked, answered, heard, refused = Signal(), Signal(), Signal(), Signal()
+
+def answer(sender, **kwargs):
+    heard.send(sender="nested", **kwargs)
+
+def refuse(sender, words="not today", **kwargs):
+    raise ValueError(words)
+
+answered.connect(answer)
+refused.connect(refuse)
+"""
+DO_AS_TOLD = """
+import json, sys
+import talk
+for line in sys.stdin:
+    exec(json.loads(line), vars(talk))
+    print("done", flush=True)
+"""
+
+
+class Hand:
+    """A process of the shop that makes sends when a test wants them. TALK says which signals it has."""
+
+    def __init__(self, shop: Shop) -> None:
+        (shop.folder / "talk.py").write_text(TALK)
+        with (shop.folder / "hand.log").open("w") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, MANAGE, "shell", "-v0", "-c", DO_AS_TOLD],
+                env={**shop.environment, "PYTHONPATH": str(shop.folder)},
+                cwd=ROOT,
+                text=True,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=log,
+            )
+
+    def do(self, code: str) -> None:
+        """Run *code* there; returns when it ran."""
+        assert self.process.stdin is not None
+        assert self.process.stdout is not None
+        self.process.stdin.write(json.dumps(code) + "\n")
+        self.process.stdin.flush()
+        assert self.process.stdout.readline() == "done\n"
+
+    def send(self, sender: str, times: int = 1, signal: str = "asked", **kwargs: Any) -> None:
+        """Send one of them, with ``n`` from 0 on."""
+        self.do(f"for n in range({times}): {signal}.send_robust(sender={sender!r}, n=n, **{kwargs!r})")
+
+    def end(self) -> None:
+        assert self.process.stdin is not None
+        self.process.stdin.close()
+        assert self.process.wait(30) == 0
+
+
+@pytest.fixture(scope="module")
+def hand(shop: Shop) -> Iterator[Hand]:
+    hand = Hand(shop)
+    yield hand
+    hand.end()
+
+
+class Console:
+    """What the browser said about the page; nothing, unless a test expects it."""
+
+    def __init__(self) -> None:
+        self.said: list[str] = []
+        self.expected: list[str] = []
+
+    def listen(self, message: ConsoleMessage) -> None:
+        self.said.append(message.text)
+
+    def expect(self, pattern: str) -> None:
+        self.expected.append(pattern)
+
+    def unexpected(self) -> list[str]:
+        return [text for text in self.said if not any(re.search(pattern, text) for pattern in self.expected)]
+
+
+@pytest.fixture(autouse=True)
+def console(page: Page) -> Iterator[Console]:
+    """No test ends with a message in the console: no error, no warning, no violation of the page's own policy."""
+    console = Console()
+    page.on("console", console.listen)
+    yield console
+    assert console.unexpected() == []
+
+
+def shown(dashboard: Dashboard) -> list[int]:
+    """The ids of the rows, from top to bottom."""
+    ids: list[int] = dashboard.rows().evaluate_all("rows => rows.map(row => +row.dataset.id)")
+    return ids
+
+
+def senders(dashboard: Dashboard) -> set[str]:
+    found: set[str] = set(dashboard.rows().evaluate_all("rows => rows.map(row => row.dataset.sender)"))
+    return found
+
+
+def expect_rows(dashboard: Dashboard, count: int, sender: str = "") -> None:
+    expect(dashboard.rows(sender=sender)).to_have_count(count, timeout=PATIENCE_MS)
+
+
+def go_live(dashboard: Dashboard, query: str = "") -> None:
+    """Open the page and wait until the first frame is there."""
+    dashboard.open(query)
+    expect(dashboard.page.locator("#list")).not_to_have_attribute("data-empty", "loading")
+
+
+def type_filter(dashboard: Dashboard, text: str) -> None:
+    """Type at the keyboard, without Enter."""
+    dashboard.page.locator("#filter").fill("")
+    dashboard.page.locator("#filter").press_sequentially(text)
+
+
+# Narrowing
+
+
+def test_typing_narrows_the_list_and_a_reload_keeps_it_so(dashboard: Dashboard, hand: Hand) -> None:
+    """No Enter is needed; what comes is narrowed as what was there; the filter is in the URL and said in English."""
+    hand.send("narrow.a", 3)
+    hand.send("narrow.b", 2)
+    go_live(dashboard, "?q=sender:narrow.*")
+    expect_rows(dashboard, 5)
+    type_filter(dashboard, "sender:narrow.a")
+    expect_rows(dashboard, 3)
+    assert senders(dashboard) == {"narrow.a"}
+    expect(dashboard.page.locator("#filter-english")).to_contain_text("narrow.a")
+    hand.send("narrow.b")
+    hand.send("narrow.a")
+    expect_rows(dashboard, 4)
+    assert senders(dashboard) == {"narrow.a"}
+
+    before = shown(dashboard)
+    dashboard.page.reload()
+    expect_rows(dashboard, 4)
+    expect(dashboard.page.locator("#filter")).to_have_value("sender:narrow.a")
+    assert shown(dashboard) == before
+    dashboard.page.locator("#clear").click()
+    dashboard.expect_row("asked", sender="narrow.b")
+    assert "q=" not in dashboard.page.url
+
+
+def test_a_wrong_filter_is_told_under_the_column_and_the_last_valid_one_stays(dashboard: Dashboard, hand: Hand) -> None:
+    """The caret stands under the character; rows that the valid filter chose go on coming."""
+    hand.send("valid")
+    go_live(dashboard, "?q=sender:valid")
+    expect_rows(dashboard, 1)
+    type_filter(dashboard, "sender:valid dur>5x")
+    error = dashboard.page.locator("#filter-error")
+    expect(error).to_be_visible()
+    expect(error).to_contain_text("us, ms, s, m, h")
+    expect(dashboard.page.locator("#filter")).to_have_attribute("aria-invalid", "true")
+    assert_caret_under(dashboard.page, "sender:valid dur>")
+    hand.send("another")
+    hand.send("valid")
+    expect_rows(dashboard, 2)
+    assert senders(dashboard) == {"valid"}
+
+    type_filter(dashboard, "sender:another")
+    expect(error).to_be_hidden()
+    expect(dashboard.page.locator("#filter")).not_to_have_attribute("aria-invalid", "true")
+    expect_rows(dashboard, 1, sender="another")
+    assert senders(dashboard) == {"another"}
+
+
+def test_the_column_is_that_of_the_typed_text_beside_a_pressed_family(dashboard: Dashboard) -> None:
+    """The page puts the family in front; the person did not type it."""
+    go_live(dashboard, "?family=model")
+    type_filter(dashboard, "a (b")
+    expect(dashboard.page.locator("#filter-error")).to_contain_text('")"')
+    assert_caret_under(dashboard.page, "a (b")
+    type_filter(dashboard, "a sginal:x")
+    expect(dashboard.page.locator("#filter-error")).to_contain_text("did you mean signal?")
+    assert_caret_under(dashboard.page, "a ")
+
+
+def assert_caret_under(page: Page, before: str) -> None:
+    """The caret is below the character that follows *before* in the field."""
+    caret, character = page.evaluate(
+        """before => {
+             const field = document.getElementById("filter"), style = getComputedStyle(field);
+             const ruler = document.body.appendChild(document.createElement("span"));
+             ruler.id = "ruler";
+             ruler.textContent = before;
+             Object.assign(ruler.style, { font: style.font, position: "absolute", whiteSpace: "pre" });
+             const width = ruler.getBoundingClientRect().width;
+             ruler.remove();
+             const left = field.getBoundingClientRect().left + parseFloat(style.borderLeftWidth)
+               + parseFloat(style.paddingLeft) - field.scrollLeft + width;
+             return [document.querySelector("#filter-error pre").getBoundingClientRect().left, left];
+           }""",
+        before,
+    )
+    assert caret == pytest.approx(character, abs=2)
+
+
+def test_a_wrong_filter_in_the_url_is_told_and_the_page_is_live(dashboard: Dashboard, hand: Hand) -> None:
+    """Somebody cut a link in half: the text is there to be mended."""
+    go_live(dashboard, "?q=sender:")
+    expect(dashboard.page.locator("#filter-error")).to_contain_text("no value")
+    expect(dashboard.page.locator("#filter")).to_have_value("sender:")
+    hand.send("mended")
+    dashboard.expect_row("asked", sender="mended")
+
+
+def test_family_chips_narrow_and_go_with_the_typed_filter(dashboard: Dashboard, hand: Hand) -> None:
+    """One shows its family, two show both, with text the sends of these families that match; a reload keeps them."""
+    hand.do("from project.shop.models import Tag; Tag.objects.create(name='chips')")
+    hand.send("chips")
+    go_live(dashboard)
+    chip = {key: dashboard.page.locator(f"[data-family-chip={key}]") for key in ("model", "custom")}
+    families = "rows => [...new Set(rows.map(row => row.dataset.f))].sort()"
+
+    chip["model"].click()
+    expect(chip["model"]).to_have_attribute("aria-pressed", "true")
+    dashboard.page.wait_for_function("document.querySelector('#rows .row:not([data-f=model])') === null")
+    dashboard.expect_row("post_save", sender="shop.Tag")
+    assert "family=model" in dashboard.page.url
+    chip["custom"].click()
+    dashboard.expect_row("asked", sender="chips")
+    assert dashboard.rows().evaluate_all(families) == ["custom", "model"]
+    type_filter(dashboard, "sender:shop.Product OR sender:chips OR sender:*Wrapper")
+    dashboard.page.wait_for_function("document.querySelector('#rows .row[data-sender=\"shop.Tag\"]') === null")
+    expect_rows(dashboard, 1, sender="chips")
+    assert dashboard.rows().evaluate_all(families) == ["custom", "model"]
+
+    dashboard.page.reload()
+    expect_rows(dashboard, 1, sender="chips")
+    assert dashboard.rows().evaluate_all(families) == ["custom", "model"]
+    chip["model"].click()
+    expect(chip["model"]).to_have_attribute("aria-pressed", "false")
+    expect_rows(dashboard, 1)
+    assert senders(dashboard) == {"chips"}
+
+
+def test_a_filter_that_nothing_matches_says_so_and_offers_everything(dashboard: Dashboard, hand: Hand) -> None:
+    """An empty list is never left without a word."""
+    hand.send("something")
+    go_live(dashboard, "?q=sender:nothing-of-this-name&family=custom")
+    expect(dashboard.page.get_by_text("Nothing that is retained matches")).to_be_visible()
+    dashboard.page.get_by_role("button", name="Show everything").click()
+    dashboard.expect_row("asked", sender="something")
+    assert "?" not in dashboard.page.url
+
+
+# Holding still
+
+
+def test_pause_holds_the_list_and_counts_what_comes(dashboard: Dashboard, hand: Hand) -> None:
+    """It says how many are new and how many of them failed; resuming shows them, in order, once."""
+    hand.send("held", 2)
+    go_live(dashboard, "?q=sender:held")
+    expect_rows(dashboard, 2)
+    before = shown(dashboard)
+    dashboard.page.get_by_role("button", name="Pause").click()
+    dashboard.expect_state("PAUSED")
+    waiting = dashboard.page.locator("#waiting")
+    expect(waiting).to_have_text("Paused: nothing new")
+    hand.send("not of this filter", 5)
+    hand.send("held", 3)
+    hand.send("held", 2, signal="refused")
+    expect(waiting).to_have_text("+5 new, 2 errors", timeout=PATIENCE_MS)
+    assert shown(dashboard) == before
+
+    waiting.click()
+    dashboard.expect_state("LIVE")
+    expect(waiting).to_be_hidden()
+    expect_rows(dashboard, 7)
+    after = shown(dashboard)
+    assert after == sorted(set(after), reverse=True)
+    assert after[-2:] == before
+
+
+def test_pause_outlives_a_lost_connection(dashboard: Dashboard, hand: Hand) -> None:
+    """The list that somebody holds still is not taken from under their eyes."""
+    hand.send("still")
+    go_live(dashboard, "?q=sender:still")
+    expect_rows(dashboard, 1)
+    dashboard.page.locator("#pause").click()
+    dashboard.expect_state("PAUSED")
+    drop(dashboard)
+    hand.send("still", 4)
+    dashboard.expect_state("PAUSED")
+    expect(dashboard.page.locator("#waiting")).to_have_text("+4 new", timeout=PATIENCE_MS)
+    expect_rows(dashboard, 1)
+    dashboard.page.locator("#pause").click()
+    expect_rows(dashboard, 5)
+
+
+def drop(dashboard: Dashboard) -> None:
+    """The socket closes under the page."""
+    dashboard.page.evaluate("import('/livesignals/static/livesignals/js/socket.js').then(module => module.drop())")
+
+
+def test_what_is_too_much_for_a_frame_is_a_row_that_can_be_opened(dashboard: Dashboard, hand: Hand) -> None:
+    """The row says how many it stands for; opened, each of them is there, in order, once."""
+    go_live(dashboard, "?q=sender:many")
+    dashboard.page.locator("#pause").click()
+    hand.send("many", 150)
+    expect(dashboard.page.locator("#waiting")).to_have_text("+150 new", timeout=PATIENCE_MS)
+    dashboard.page.locator("#waiting").click()
+    more = dashboard.page.locator("#rows .more")
+    expect(more).to_have_count(1)
+    opened = len(shown(dashboard))
+    expect(more).to_have_text(f"+{150 - opened} more")
+    more.locator("button").click()
+    expect_rows(dashboard, 150)
+    expect(more).to_have_count(0)
+    ids = shown(dashboard)
+    assert ids == sorted(set(ids), reverse=True)
+
+
+def test_a_reader_who_scrolled_into_the_list_is_not_moved(dashboard: Dashboard, hand: Hand) -> None:
+    """New rows come in above; the row that is being read stays where it is; a button leads back to the newest."""
+    hand.send("read", 90)
+    go_live(dashboard, "?q=sender:read")
+    expect_rows(dashboard, 90)
+    row = dashboard.rows().nth(40)
+    row.scroll_into_view_if_needed()
+    read = dashboard.rows().nth(35)
+    was = read.get_attribute("data-id")
+    newest = dashboard.page.locator("#newest")
+    expect(newest).to_be_visible()
+    where = position(dashboard, was)
+    hand.send("read", 5)
+    expect_rows(dashboard, 95)
+    assert position(dashboard, was) == pytest.approx(where, abs=1)
+    newest.click()
+    expect(dashboard.rows().first).to_be_in_viewport()
+    expect(newest).to_be_hidden()
+
+
+def position(dashboard: Dashboard, event_id: str | None) -> float:
+    """How far below the window's top the row is."""
+    top: float = dashboard.page.locator(f'#rows [data-id="{event_id}"]').evaluate(
+        "row => row.getBoundingClientRect().top"
+    )
+    return top
+
+
+def test_the_page_holds_a_bounded_number_of_rows(dashboard: Dashboard, hand: Hand) -> None:
+    """The oldest make room for the newest."""
+    go_live(dashboard, "?q=sender:bounded")
+    for n in range(1, 8):
+        hand.send("bounded", 50)
+        dashboard.page.wait_for_function(
+            """count => [...document.querySelectorAll("#rows > li")].length >= Math.min(count, 150)""", arg=n * 50 - 50
+        )
+    dashboard.expect_row("asked", sender="bounded")
+    assert dashboard.page.locator("#rows > li").count() <= 200
+
+
+# Opening one
+
+
+def test_a_row_opens_a_pane_with_what_it_carried_its_receivers_and_its_tree(dashboard: Dashboard, hand: Hand) -> None:
+    """The list stays; the tree leads to the sends around it; the URL leads back to the one that is open."""
+    hand.send("opened", signal="answered", question="→ why?", numbers=[1, 2, {"three": None}])
+    hand.send("opened", signal="refused")
+    go_live(dashboard, "?q=sender:opened")
+    expect_rows(dashboard, 2)
+    pane = dashboard.page.locator("#pane")
+    expect(pane).to_be_hidden()
+
+    dashboard.rows("refused").click()
+    expect(pane.locator(".call")).to_contain_text("raised")
+    expect(pane.locator(".call .error")).to_have_text("ValueError not today")
+    expect(dashboard.rows("refused")).to_have_attribute("aria-current", "true")
+
+    dashboard.rows("answered").click()
+    expect(pane.locator("h1")).to_contain_text("answered")
+    carried = pane.locator("dl.carried")
+    for words in ("question", "→ why?", "numbers", "three", "None"):
+        expect(carried).to_contain_text(words)
+    expect(pane.locator(".call code")).to_contain_text("answer")
+    expect(pane.locator(".call small")).to_have_text(re.compile(r".+:\d+"))
+    tree = pane.locator(".tree button")
+    expect(tree).to_have_count(2)
+    expect(pane.locator(".tree [aria-current]")).to_contain_text("answered")
+    expect_rows(dashboard, 2)
+
+    tree.nth(1).click()
+    expect(pane.locator("h1")).to_contain_text("heard")
+    expect(pane.locator(".tree [aria-current]")).to_contain_text("nested")
+    url = dashboard.page.url
+    dashboard.page.reload()
+    expect(pane.locator("h1")).to_contain_text("heard")
+    assert dashboard.page.url == url
+    expect_rows(dashboard, 2)
+    pane.get_by_role("button", name="Close").click()
+    expect(pane).to_be_hidden()
+    assert "#" not in dashboard.page.url
+
+
+def test_the_tree_is_there_in_the_times_of_the_reader(dashboard: Dashboard, hand: Hand) -> None:
+    """What the server writes in UTC is shown in the clock of the browser."""
+    hand.send("clock")
+    browser = dashboard.page.context.browser
+    assert browser is not None
+    with browser.new_context(timezone_id="Asia/Kolkata") as context:
+        there = Dashboard(context.new_page(), dashboard.shop)
+        go_live(there, "?q=sender:clock")
+        time = there.rows().locator("time")
+        stamp = time.get_attribute("datetime") or ""
+        minute = (int(stamp[11:13]) * 60 + int(stamp[14:16]) + 330) % 1440
+        expect(time).to_contain_text(f"{minute // 60:02}:{minute % 60:02}:{stamp[17:19]}")
+
+
+def test_a_link_to_a_send_that_is_gone_says_so(dashboard: Dashboard, console: Console) -> None:
+    """Not retained, or of a journal that was replaced."""
+    console.expect("status of 404")
+    go_live(dashboard)
+    epoch = dashboard.shop.journal().bounds().epoch
+    for gone in (f"{epoch}/999999999", "ffff/1", "%3Cb%3E/1"):
+        dashboard.page.goto("about:blank")
+        dashboard.page.goto(f"{dashboard.shop.url}/livesignals/#{gone}")
+        expect(dashboard.page.locator("#detail")).to_contain_text("no longer retained")
+        dashboard.expect_state("LIVE")
+
+
+# Hostile content
+
+HOSTILE = [
+    "<script>window.harmed = 1</script>",
+    '<img src=/harm onerror="window.harmed = 1">',
+    '"><b hx-get="/harm" hx-trigger="load">\'',
+    "</li></ul></main><iframe src=/harm></iframe>",
+    '<hx-partial hx-target="#state"><b>HARMED</b></hx-partial>',
+    '<div id="state" hx-swap-oob="true">HARMED</div>',
+    "{{ 7|add:7 }}{% debug %}${7*7}",
+    "javascript:window.harmed=1//&lt;&#60;\u202e\x00\x1b[2J",
+]
+
+
+def test_whatever_a_send_says_is_text_and_does_nothing(dashboard: Dashboard, hand: Hand) -> None:
+    """As sender, as a value, as a key, in an error: in rows, in rows that were opened later, and in the pane."""
+    requests: list[str] = []
+    dashboard.page.on("request", lambda request: requests.append(request.url))
+    words = "".join(HOSTILE)
+    hand.send(f"hostile {words}", signal="refused", words=words)
+    hand.do(f"asked.send_robust(sender='hostile', **{{{words!r}: [{words!r}, {{{words!r}: {words!r}}}]}})")
+    go_live(dashboard, "?q=sender:hostile*")
+    expect_rows(dashboard, 2)
+    expect(dashboard.rows("refused")).to_contain_text(HOSTILE[0])
+    assert_inert(dashboard, requests)
+
+    for signal in ("refused", "asked"):
+        dashboard.rows(signal).click()
+        expect(dashboard.page.locator("#detail h1")).to_contain_text(signal)
+        for said in HOSTILE[:7]:
+            expect(dashboard.page.locator("#detail .carried")).to_contain_text(said)
+        assert_inert(dashboard, requests)
+    dashboard.page.locator("#close").click()
+
+    dashboard.page.locator("#pause").click()
+    hand.send(f"hostile {words}", 80, signal="refused", words=words)
+    expect(dashboard.page.locator("#waiting")).to_contain_text("+80 new", timeout=PATIENCE_MS)
+    dashboard.page.locator("#waiting").click()
+    dashboard.page.locator("#rows .more button").click()
+    expect_rows(dashboard, 82)
+    assert_inert(dashboard, requests)
+
+
+def test_a_hostile_filter_is_text_and_does_nothing(dashboard: Dashboard) -> None:
+    """Whoever sends a link to the page chooses its filter: in the field, in English, in the error."""
+    requests: list[str] = []
+    dashboard.page.on("request", lambda request: requests.append(request.url))
+    go_live(dashboard)
+    for said in HOSTILE[:6]:
+        type_filter(dashboard, said.replace('"', ""))
+        expect(dashboard.page.locator("#filter-error:visible, #filter-english:not(:empty)")).to_be_visible()
+        assert_inert(dashboard, requests)
+    dashboard.page.goto(f"{dashboard.shop.url}/livesignals/?q=sender:x%20{'%3Cimg%20src=/harm%3E:' * 3}&family=%3Cb%3E")
+    expect(dashboard.page.locator("#filter-error")).to_be_visible()
+    assert_inert(dashboard, requests)
+
+
+def assert_inert(dashboard: Dashboard, requests: list[str]) -> None:
+    """Nothing of HOSTILE became an element, ran, was fetched or was swapped in elsewhere."""
+    assert dashboard.page.evaluate("window.harmed") is None
+    made = "body script, img, iframe, hx-partial, [hx-get], [hx-swap-oob], #rows div"
+    assert dashboard.page.locator(made).count() == 0
+    assert dashboard.page.locator("#state").inner_text() in ("LIVE", "PAUSED", "CATCHING UP")
+    assert not [url for url in requests if url.endswith("/harm")]
+
+
+# Going on
+
+
+def test_a_reload_shows_the_recent_history_once_and_in_order(dashboard: Dashboard, hand: Hand) -> None:
+    """Newest first, each send once; then it goes on live."""
+    hand.send("history", 30)
+    go_live(dashboard, "?q=sender:history")
+    expect_rows(dashboard, 30)
+    before = shown(dashboard)
+    assert before == sorted(set(before), reverse=True)
+    for _ in range(3):
+        dashboard.page.reload()
+        expect_rows(dashboard, 30)
+        assert shown(dashboard) == before
+    hand.send("history")
+    expect_rows(dashboard, 31)
+    assert shown(dashboard)[1:] == before
+
+
+def test_a_restart_of_the_server_is_told_and_outlived(
+    dashboard: Dashboard, shop: Shop, hand: Hand, console: Console
+) -> None:
+    """The page says that it is cut off, comes back by itself, and shows what was sent meanwhile: once, in order."""
+    console.expect("WebSocket connection to .* failed|htmx:ws:error")
+    hand.send("restart", 3)
+    go_live(dashboard, "?q=sender:restart")
+    expect_rows(dashboard, 3)
+    shop.stop()
+    dashboard.expect_state("RECONNECTING")
+    expect(dashboard.page.get_by_text("The server does not answer")).to_be_visible()
+    hand.send("restart", 2)
+    shop.start()
+    dashboard.expect_state("LIVE")
+    expect(dashboard.page.get_by_text("The server does not answer")).to_be_hidden()
+    hand.send("restart")
+    expect_rows(dashboard, 6)
+    ids = shown(dashboard)
+    assert ids == sorted(set(ids), reverse=True)
+
+
+def test_whoever_may_no_longer_look_is_told(dashboard: Dashboard, console: Console) -> None:
+    """A page without access does not try for ever, nor look as if it were live."""
+    console.expect("WebSocket connection to .* failed|htmx:ws:error|status of 404")
+    go_live(dashboard)
+    dashboard.page.context.clear_cookies()
+    drop(dashboard)
+    dashboard.expect_state("SIGNED OUT")
+    expect(dashboard.page.get_by_text("open the link that the server prints")).to_be_visible()
+
+
+def test_a_journal_that_cannot_be_used_is_told_in_the_page(
+    dashboard: Dashboard, shop: Shop, hand: Hand, console: Console
+) -> None:
+    """What is wrong and what to do, for as long as it is so; what was sent meanwhile comes afterwards."""
+    hand.send("away")
+    go_live(dashboard, "?q=sender:away")
+    expect_rows(dashboard, 1)
+    problem = dashboard.page.locator("#problem")
+    expect(problem).to_be_hidden()
+    aside = shop.journal_path.with_name("aside.sqlite3")
+    shop.journal_path.rename(aside)
+    shop.journal_path.mkdir()
+    expect(problem).to_contain_text("is not a file", timeout=PATIENCE_MS)
+    expect(problem).to_contain_text("LIVESIGNALS_JOURNAL")
+    hand.send("away", 2)
+    shop.journal_path.rmdir()
+    aside.rename(shop.journal_path)
+    expect(problem).to_be_hidden(timeout=PATIENCE_MS)
+    expect_rows(dashboard, 3)
+
+
+def test_a_journal_that_was_begun_anew_is_told_in_the_list(dashboard: Dashboard, shop: Shop, hand: Hand) -> None:
+    """What was listed before is gone, and that is said; what comes is shown."""
+    hand.send("anew", 3)
+    go_live(dashboard, "?q=sender:anew")
+    expect_rows(dashboard, 3)
+    shop.journal().clear()
+    expect(dashboard.page.locator("#rows .notice")).to_have_text(re.compile("started anew"), timeout=PATIENCE_MS)
+    expect_rows(dashboard, 0)
+    hand.send("anew")
+    expect_rows(dashboard, 1)
+
+
+# The keyboard
+
+
+def test_everything_is_done_from_the_keyboard(dashboard: Dashboard, hand: Hand) -> None:
+    """j k Enter Esc / Space ?, as the help says."""
+    hand.send("keys", 3)
+    go_live(dashboard, "?q=sender:keys")
+    expect_rows(dashboard, 3)
+    press = dashboard.page.keyboard.press
+    pane, keys = dashboard.page.locator("#pane"), dashboard.page.locator("#help")
+
+    press("j")
+    expect(dashboard.rows().nth(0)).to_be_focused()
+    press("j")
+    press("j")
+    expect(dashboard.rows().nth(2)).to_be_focused()
+    press("k")
+    expect(dashboard.rows().nth(1)).to_be_focused()
+    expect(pane).to_be_hidden()
+    press("Enter")
+    expect(pane).to_be_visible()
+    expect(pane.locator("dl.carried")).to_have_text(re.compile(r"n\s*1"))
+    press("j")
+    expect(pane.locator("dl.carried")).to_have_text(re.compile(r"n\s*0"))
+    press("Escape")
+    expect(pane).to_be_hidden()
+
+    press("Space")
+    dashboard.expect_state("PAUSED")
+    press("Space")
+    dashboard.expect_state("LIVE")
+    press("?")
+    expect(keys).to_be_visible()
+    expect(keys).to_contain_text("receiver")
+    press("Escape")
+    expect(keys).to_be_hidden()
+    press("/")
+    expect(dashboard.page.locator("#filter")).to_be_focused()
+    dashboard.page.keyboard.type("j k ? /")
+    expect(dashboard.page.locator("#filter")).to_have_value("j k ? /")
+    press("Escape")
+    expect(dashboard.page.locator("#filter")).not_to_be_focused()
+
+
+def test_keys_with_a_modifier_stay_the_browsers(dashboard: Dashboard, hand: Hand) -> None:
+    """Ctrl-K is not k."""
+    hand.send("modifier", 2)
+    go_live(dashboard, "?q=sender:modifier")
+    expect_rows(dashboard, 2)
+    for key in ("Control+j", "Alt+j", "Meta+j", "Control+/"):
+        dashboard.page.keyboard.press(key)
+    assert dashboard.page.locator("#rows [aria-current]").count() == 0
+    expect(dashboard.page.locator("#filter")).not_to_be_focused()
+
+
+# How it looks
+
+
+@pytest.mark.parametrize("width", [360, 768, 2_560])
+@pytest.mark.parametrize("scheme", ["dark", "light"])
+def test_nothing_is_cut_off_in_any_width_dark_or_light(
+    dashboard: Dashboard, hand: Hand, scheme: Any, width: int
+) -> None:
+    """With rows, the pane, a wrong filter, the help: no sideways scrolling, and every button in reach."""
+    page = dashboard.page
+    page.set_viewport_size({"width": width, "height": 740})
+    page.emulate_media(color_scheme=scheme)
+    hand.send(
+        "a.sender.with.a.long.dotted.name.WithoutAnySpaceInIt", signal="refused", words="x" * 300, value="y" * 3_000
+    )
+    go_live(dashboard, "?q=sender:a.sender.*")
+    dashboard.rows().first.wait_for()
+    assert_fits(page)
+    red, green, blue = (int(part) for part in re.findall(r"\d+", background(page))[:3])
+    assert (red + green + blue < 3 * 64) == (scheme == "dark")
+
+    dashboard.rows().first.click()
+    page.locator("#detail .carried").wait_for()
+    assert_fits(page)
+    page.locator("#close").click()
+    type_filter(dashboard, "sender:a.sender.* " + "and further " * 8 + "dur>5x")
+    expect(page.locator("#filter-error")).to_be_visible()
+    assert_fits(page)
+    page.locator("#help-button").click()
+    expect(page.locator("#help")).to_be_visible()
+    assert_fits(page)
+
+
+def background(page: Page) -> str:
+    colour: str = page.evaluate("getComputedStyle(document.body).backgroundColor")
+    return colour
+
+
+def assert_fits(page: Page) -> None:
+    """No part of the page is wider than the room it has, no visible control is outside of the window."""
+    wide = page.evaluate(
+        """() => [document.scrollingElement, ...document.querySelectorAll("body, #list, #pane, #help, main, search")]
+             .filter(element => element.checkVisibility() && element.scrollWidth > element.clientWidth + 1)
+             .map(element => `${element.tagName} #${element.id}: ${element.scrollWidth} > ${element.clientWidth}`)"""
+    )
+    assert wide == []
+    outside = page.evaluate(
+        """() => [...document.querySelectorAll("button:not(.chip), input, #state, #dropped, .row")]
+             .filter(element => element.checkVisibility())
+             .map(element => [element.id || element.className, element.getBoundingClientRect()])
+             .filter(([, box]) => box.left < -1 || box.right > innerWidth + 1).map(([name]) => name)"""
+    )
+    assert outside == []
+
+
+def test_the_theme_can_be_chosen_and_is_kept(dashboard: Dashboard) -> None:
+    """As the system, light, dark: a reload keeps the choice."""
+    dashboard.page.emulate_media(color_scheme="light")
+    go_live(dashboard)
+    light = background(dashboard.page)
+    theme = dashboard.page.locator("#theme")
+    theme.click()
+    assert background(dashboard.page) == light
+    theme.click()
+    dark = background(dashboard.page)
+    assert dark != light
+    dashboard.page.reload()
+    assert background(dashboard.page) == dark
+    theme.click()
+    assert background(dashboard.page) == light
+
+
+# Itself
+
+
+def test_the_page_does_not_list_its_own_requests(dashboard: Dashboard, shop: Shop, hand: Hand) -> None:
+    """Opening, reloading, filtering, opening rows: the process that serves the page made no send for any of it."""
+    assert shop.server is not None
+    own = parse(f"pid:{shop.server.process.pid}")
+    hand.send("own")
+    dashboard.open("?q=sender:own")
+    before = shop.journal().search(own, before=None, limit=1_000).events
+    dashboard.page.reload()
+    dashboard.rows().first.click()
+    dashboard.page.locator("#detail .carried").wait_for()
+    type_filter(dashboard, "sender:own -is:error")
+    drop(dashboard)
+    hand.send("own")
+    expect(dashboard.rows().nth(1)).to_be_attached(timeout=PATIENCE_MS)
+    assert shop.journal().search(own, before=None, limit=1_000).events == before
+
+    dashboard.page.request.get(f"{shop.url}/")
+    type_filter(dashboard, f"pid:{shop.server.process.pid} signal:request_finished")
+    dashboard.expect_row("request_finished")
+    assert dashboard.rows().count() >= 1
