@@ -13,23 +13,18 @@ from livesignals.exceptions import ConfigurationError
 
 
 def check_settings(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
-    """E001: a setting is wrong. E002: ACCESS cannot be imported. W001: values are shown without DEBUG."""
+    """E001: a setting is wrong. E002: ACCESS cannot be asked. W001: values are shown without DEBUG."""
     try:
         settings = conf.read()
+        conf.journal_url(settings)
     except ConfigurationError as error:
         return [Error(str(error), hint=error.hint, id="livesignals.E001")]
     messages: list[CheckMessage] = []
     if settings.access not in (None, "superuser", "token"):
-        try:
-            import_string(settings.access)
-        except ImportError as error:
-            messages.append(
-                Error(
-                    f"LIVESIGNALS['ACCESS'] cannot be imported: {error}.",
-                    hint="'superuser', 'token' or a dotted path to a callable(request) -> bool.",
-                    id="livesignals.E002",
-                )
-            )
+        problem = _problem_of_rule(settings.access)
+        if problem:
+            hint = "'superuser', 'token' or a dotted path to a callable(request) -> bool."
+            messages.append(Error(f"LIVESIGNALS['ACCESS'] {problem}.", hint=hint, id="livesignals.E002"))
     if conf.is_enabled(settings) and not django_settings.DEBUG and conf.shows_values(settings):
         messages.append(
             Warning(
@@ -39,3 +34,11 @@ def check_settings(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> li
             )
         )
     return messages
+
+
+def _problem_of_rule(access: str) -> str:
+    try:
+        rule = import_string(access)
+    except ImportError as error:
+        return f"cannot be imported: {error}"
+    return "" if callable(rule) else f"is {access}, which is not callable"

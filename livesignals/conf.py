@@ -17,14 +17,14 @@ from django.conf import settings as django_settings
 from livesignals.exceptions import ConfigurationError
 
 ENVIRONMENT_JOURNAL = "LIVESIGNALS_JOURNAL"
-JOURNAL_SCHEMES = ("sqlite:///", "redis://", "rediss://", "memory:")
+JOURNAL_SCHEMES = ("sqlite:///", "memory:")
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rename="upper"):
     """``LIVESIGNALS`` as given. What was left out has the default; None means "decided by DEBUG" or "found out"."""
 
     enabled: bool | None = None  # capture and dashboard on; None: as DEBUG
-    journal: str | None = None  # sqlite:///path, redis://…, memory:; None: .livesignals/ in the project's root
+    journal: str | None = None  # sqlite:///path or memory:; None: .livesignals/ in the project's root
     retain_events: int = 100_000  # newest events kept
     retain_bytes: int = 268_435_456  # bytes of them kept, whichever ends first
     signals: list[str] = []  # globs of dotted names; "-" in front leaves out
@@ -77,12 +77,17 @@ def instruments_templates(settings: Settings) -> bool:
 
 
 def journal_url(settings: Settings) -> str:
-    """Where the journal is. The environment wins over the settings."""
-    return (
-        os.environ.get(ENVIRONMENT_JOURNAL)
-        or settings.journal
-        or f"sqlite:///{project_root() / '.livesignals' / 'journal.sqlite3'}"
-    )
+    """Where the journal is. The environment wins over the settings.
+
+    Raises :class:`ConfigurationError` when the environment names none.
+    """
+    url = os.environ.get(ENVIRONMENT_JOURNAL)
+    if url and not url.startswith(JOURNAL_SCHEMES):
+        raise ConfigurationError(
+            f"{ENVIRONMENT_JOURNAL} in the environment must begin with one of {', '.join(JOURNAL_SCHEMES)}.",
+            "A URL such as sqlite:////var/lib/app/journal.sqlite3 (four slashes for an absolute path) or memory:.",
+        )
+    return url or settings.journal or f"sqlite:///{project_root() / '.livesignals' / 'journal.sqlite3'}"
 
 
 def project_root() -> Path:

@@ -5,7 +5,7 @@ import threading
 from django.apps import apps
 from django.db import connections
 
-from livesignals.capture import dispatch, sends, signals, skipped, transactions, weaving
+from livesignals.capture import causes, dispatch, sends, signals, skipped, transactions, weaving
 
 _lock = threading.RLock()
 
@@ -15,6 +15,7 @@ def attach() -> None:
     with _lock:
         if not is_attached():
             dispatch.attach()
+            causes.attach()
             signals.on_first_send("django.db.backends.signals.connection_created", _attach_to_database)
             if apps.ready and any(connection.connection for connection in connections.all(initialized_only=True)):
                 _attach_to_database()

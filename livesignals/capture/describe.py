@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from livesignals.capture.receivers import short_path
-from livesignals.capture.scope import CauseScope
+from livesignals.capture.scope import PROCESS
 from livesignals.capture.sends import Call, Send
 from livesignals.events import Cause, Error, Event, Process, ReceiverCall, Returned, Transaction
 from livesignals.snapshot import Masking, render
@@ -33,7 +33,6 @@ class Describer:
         self.pid = os.getpid()
         self.token = binascii.hexlify(os.urandom(6)).decode()
         self._second = (-1, "")
-        self._causes: dict[int, Cause] = {}
         self._places: dict[tuple[int, int], tuple[CodeType, str]] = {}
         self.set_clock()
 
@@ -46,6 +45,8 @@ class Describer:
         state = send.signal
         kwargs, flags = render(send.named, self.masking, names_only=self.names_only, signal=state.name)
         kwargs = self._within_bounds(kwargs, flags, send)
+        if send.was_late:
+            flags.add("after_response")
         return Event(
             uid=self._uid(send.number),
             parent=self._uid(send.parent) if send.parent else None,
@@ -60,7 +61,7 @@ class Describer:
             error=self._error(send.error),
             receivers=[self._receiver(call, send.began) for call in send.calls],
             kwargs=kwargs,
-            cause=self._cause(send.cause),
+            cause=self._cause(send),
             where=self._place(send.where),
             transaction=self._transaction(send),
             process=Process(host=self.host, pid=self.pid, seq=send.number),
@@ -125,14 +126,20 @@ class Describer:
         message = self.masking.mask_text(words[1]).encode("utf-8", "replace").decode()
         return Error(words[0], "" if self.names_only else message)
 
-    def _cause(self, scope: CauseScope) -> Cause:
-        cause = self._causes.get(id(scope)) if not scope.number else None
-        if cause is None:
-            name = self.masking.mask_text(scope.name).encode("utf-8", "replace").decode()
-            cause = Cause(kind=scope.kind, name=name[:512], id=f"{self.token}.{scope.number}")
-            if not scope.number:  # the process's own lives as long as the process
-                self._causes[id(scope)] = cause
-        return cause
+    def _cause(self, send: Send) -> Cause:
+        scope = send.cause
+        name = self.masking.mask_text(scope.name).encode("utf-8", "replace").decode()[:512]
+        if scope is PROCESS and send.thread != "MainThread":
+            # A thread of the project's own: nothing tells what it works for.
+            return Cause(kind="thread", name=f"{send.thread} of {name}", id=f"{self.token}.{send.thread}")
+        return Cause(
+            kind=scope.kind,
+            name=name,
+            id=f"{self.token}.{scope.number}",
+            route=scope.route,
+            status=scope.status,
+            user=scope.user,
+        )
 
     def _within_bounds(self, kwargs: dict[str, Any], flags: set[str], send: Send) -> dict[str, Any]:
         if len(send.named) < 64 and len(msgspec.json.encode(kwargs)) <= MAX_KWARGS_BYTES:

@@ -22,6 +22,11 @@ class CauseScope(Struct, eq=False):
     name: str
     number: int = 0  # tells requests and tasks of a process apart; 0: the process itself
     outer: "CauseScope | None" = None  # what to return to
+    route: str | None = None
+    status: int | None = None
+    user: str | None = None  # primary key
+    request: Any = None  # a weak reference, until the request is over
+    is_over: bool = False
     depth: int = 0  # of sends; a Send counts from 1
 
     @property
@@ -32,7 +37,7 @@ class CauseScope(Struct, eq=False):
 #: Nothing that happens in here is recorded: livesignals' own work.
 MUTED = CauseScope("muted", "muted")
 
-_SERVERS = ("runserver", "runserver_plus", "demo")
+SERVERS = ("runserver", "runserver_plus", "demo")
 _TEST_RUNNERS = ("pytest", "py.test")
 _SHELLS = ("shell", "shell_plus", "dbshell")
 
@@ -49,7 +54,7 @@ def process_scope() -> CauseScope:
             return CauseScope("shell", f"manage.py {command}")
         if command == "test":
             return CauseScope("test", "manage.py test")
-        if command in _SERVERS:
+        if command in SERVERS:
             return CauseScope("process", f"manage.py {command}")
         return CauseScope("command", f"manage.py {command}")
     if program in _TEST_RUNNERS:
@@ -72,6 +77,21 @@ def enter(kind: str, name: str) -> CauseScope:
         outer = outer.outer or PROCESS
     cause = CauseScope(kind, name, next(_numbers), outer)
     current.set(cause)
+    return cause
+
+
+_tests: dict[str, CauseScope] = {}
+
+
+def test_scope() -> CauseScope:
+    """The test that pytest runs now, by what it puts into the environment; the process where it runs none."""
+    name = os.environ.get("PYTEST_CURRENT_TEST", "").rpartition(" (")[0]
+    if not name:
+        return PROCESS
+    cause = _tests.get(name)
+    if cause is None:
+        _tests.clear()  # one test runs at a time
+        cause = _tests[name] = CauseScope("test", name, next(_numbers), PROCESS)
     return cause
 
 

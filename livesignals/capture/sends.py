@@ -57,7 +57,7 @@ class Send(Struct, eq=False):
     named: dict[str, Any]  # frozen
     where: tuple[CodeType, int] | None
     thread: str
-    outer: Any  # Send or CauseScope; None once ended
+    outer: Any  # Send or CauseScope to return to; None once ended
     cause: scope.CauseScope
     parent: int  # number, 0 without
     root: int
@@ -70,6 +70,7 @@ class Send(Struct, eq=False):
     drivers: "list[_Driven]" = []
     error: Any = None  # the exception while it runs; (type, message) once ended
     is_skipped: bool = False
+    was_late: bool = False  # its request was over already
     nested: int = 0  # how many send methods of the same dispatch are inside this one (super().send)
 
 
@@ -107,7 +108,7 @@ def begin(signal: Any, sender: Any, named: dict[str, Any], method: str) -> Send 
         state = signals.states.get(id(signal)) or signals.register(signal)
         if not state.is_on:
             return None
-        outer = scope.current.get()
+        outer = returns_to = scope.current.get()
         if outer.depth:
             if state.overrides and outer.signal is state and _is_same_dispatch():
                 send: Send = outer
@@ -120,8 +121,12 @@ def begin(signal: Any, sender: Any, named: dict[str, Any], method: str) -> Send 
             return None
         else:
             parent = root = 0
+            if outer is scope.PROCESS and outer.kind == "test":
+                outer = scope.test_scope()
         if state.on_begin is not None:
-            outer = state.on_begin(named) or outer
+            entered = state.on_begin(named)
+            if entered is not None:
+                outer = returns_to = entered
         number = next(_numbers)
         try:
             thread = _threads.name
@@ -135,7 +140,7 @@ def begin(signal: Any, sender: Any, named: dict[str, Any], method: str) -> Send 
             freeze(named),
             _where(),
             thread,
-            outer,
+            returns_to,
             outer.cause,
             parent,
             root or number,
@@ -143,6 +148,8 @@ def begin(signal: Any, sender: Any, named: dict[str, Any], method: str) -> Send 
             transactions.current(named),
             clock(),
         )
+        if begun.cause.is_over and state.on_begin is None:
+            begun.was_late = True
         if signal.receivers:
             scope.current.set(begun)
         return begun

@@ -35,6 +35,8 @@ class SignalState(Struct, eq=False):
 states: dict[int, SignalState] = {}
 #: ids of the code objects that have the recording woven in
 woven_codes: set[int] = set()
+#: Signals that begin or end what sends run inside: what to do before such a send is recorded, and after it.
+CAUSES: dict[str, tuple[Any, Any]] = {}
 _patterns: list[str] = []
 _first_sends: dict[str, Callable[[], None]] = {}
 
@@ -91,7 +93,7 @@ def register(signal: Any) -> SignalState:
         is_recorded(name),
         any(method in vars(base) for base in bases if base is not Signal for method in SEND_METHODS),
         weakref.ref(signal, lambda _: states.pop(key, None)),
-        *_CAUSES.get(name, (None, None)),
+        *CAUSES.get(name, (None, None)),
     )
     states[key] = state
     return state
@@ -148,27 +150,3 @@ def _library_folders() -> tuple[str, ...]:
     folders.add(os.path.dirname(django.__file__))
     folders.add(os.path.dirname(os.path.dirname(__file__)))
     return tuple(folder + os.sep for folder in folders)
-
-
-def _request_begins(named: dict[str, Any]) -> "scope.CauseScope | None":
-    environ, asgi = named.get("environ"), named.get("scope")
-    if type(environ) is dict:
-        return scope.enter("request", f"{environ.get('REQUEST_METHOD', '')} {environ.get('PATH_INFO', '')}")
-    if type(asgi) is dict:
-        return scope.enter("request", f"{asgi.get('method', '')} {asgi.get('path', '')}")
-    return None
-
-
-def _task_begins(named: dict[str, Any]) -> "scope.CauseScope | None":
-    task = getattr(named.get("task_result"), "task", None)
-    function = getattr(task, "func", None)
-    name = f"{getattr(function, '__module__', '')}.{getattr(function, '__qualname__', '')}"
-    return scope.enter("task", name)
-
-
-_CAUSES: dict[str, tuple[Any, Any]] = {
-    "django.core.signals.request_started": (_request_begins, None),
-    "django.core.signals.request_finished": (None, lambda: scope.leave("request")),
-    "django.tasks.signals.task_started": (_task_begins, None),
-    "django.tasks.signals.task_finished": (None, lambda: scope.leave("task")),
-}

@@ -96,11 +96,11 @@ def may_look(request: HttpRequest, links: OneTimeLinks | None) -> bool:
         return False
     if links is not None and links.admits(request):
         return True
-    rule = conf.read().access or "superuser"
+    rule = conf.read().access
     if rule == "token":
         return False
     _add_user(request)
-    return _is_superuser(request) if rule == "superuser" else bool(import_string(rule)(request))
+    return _is_superuser(request) if rule in (None, "superuser") else bool(import_string(rule)(request))
 
 
 def is_same_origin(request: HttpRequest, origin: str) -> bool:

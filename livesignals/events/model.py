@@ -46,9 +46,12 @@ class ReceiverCall(Struct, frozen=True, kw_only=True):
 class Cause(Struct, frozen=True, kw_only=True):
     """What the send ran inside."""
 
-    kind: str  # request, command, task, test, shell or process
+    kind: str  # request, command, task, test, shell, thread or process
     name: str  # "POST /orders/", "manage.py migrate"
     id: str  # the same for all sends of one request, command, …
+    route: str | None = None  # of a request: "orders/<int:pk>/"; from where it is known on
+    status: int | None = None  # of a request: the response's; only its last send knows
+    user: str | None = None  # of a request: the primary key; only its last send knows
 
 
 class Transaction(Struct, frozen=True, kw_only=True):

@@ -1,7 +1,9 @@
 """What a person sees at the page, and does there."""
 
 import json
+import os
 import re
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -233,14 +235,14 @@ def test_family_chips_narrow_and_go_with_the_typed_filter(dashboard: Dashboard, 
 
     chip["model"].click()
     expect(chip["model"]).to_have_attribute("aria-pressed", "true")
-    dashboard.page.wait_for_function("document.querySelector('#rows .row:not([data-f=model])') === null")
+    expect(dashboard.page.locator("#rows .row:not([data-f=model])")).to_have_count(0)
     dashboard.expect_row("post_save", sender="shop.Tag")
     assert "family=model" in dashboard.page.url
     chip["custom"].click()
     dashboard.expect_row("asked", sender="chips")
     assert dashboard.rows().evaluate_all(families) == ["custom", "model"]
     type_filter(dashboard, "sender:shop.Product OR sender:chips OR sender:*Wrapper")
-    dashboard.page.wait_for_function("document.querySelector('#rows .row[data-sender=\"shop.Tag\"]') === null")
+    expect_rows(dashboard, 0, sender="shop.Tag")
     expect_rows(dashboard, 1, sender="chips")
     assert dashboard.rows().evaluate_all(families) == ["custom", "model"]
 
@@ -464,9 +466,9 @@ def test_whatever_a_send_says_is_text_and_does_nothing(dashboard: Dashboard, han
     expect(dashboard.rows("refused")).to_contain_text(HOSTILE[0])
     assert_inert(dashboard, requests)
 
-    for signal in ("refused", "asked"):
-        dashboard.rows(signal).click()
-        expect(dashboard.page.locator("#detail h1")).to_contain_text(signal)
+    for name in ("refused", "asked"):
+        dashboard.rows(name).click()
+        expect(dashboard.page.locator("#detail h1")).to_contain_text(name)
         for said in HOSTILE[:7]:
             expect(dashboard.page.locator("#detail .carried")).to_contain_text(said)
         assert_inert(dashboard, requests)
@@ -527,7 +529,7 @@ def test_a_restart_of_the_server_is_told_and_outlived(
     dashboard: Dashboard, shop: Shop, hand: Hand, console: Console
 ) -> None:
     """The page says that it is cut off, comes back by itself, and shows what was sent meanwhile: once, in order."""
-    console.expect("WebSocket connection to .* failed|htmx:ws:error")
+    console.expect("WebSocket connection to .* failed|htmx:ws:error|ERR_CONNECTION_REFUSED")
     hand.send("restart", 3)
     go_live(dashboard, "?q=sender:restart")
     expect_rows(dashboard, 3)
@@ -542,6 +544,25 @@ def test_a_restart_of_the_server_is_told_and_outlived(
     expect_rows(dashboard, 6)
     ids = shown(dashboard)
     assert ids == sorted(set(ids), reverse=True)
+
+
+def test_a_server_that_went_silent_is_told(dashboard: Dashboard, shop: Shop, hand: Hand) -> None:
+    """A page that heard nothing for a while does not look live, and goes on when the server does."""
+    assert shop.server is not None
+    dashboard.page.clock.install()  # so that the while does not have to be waited for
+    hand.send("silent")
+    go_live(dashboard, "?q=sender:silent")
+    expect_rows(dashboard, 1)
+    os.kill(shop.server.process.pid, signal.SIGSTOP)
+    try:
+        dashboard.page.clock.fast_forward(15_000)
+        dashboard.expect_state("STALE")
+        expect(dashboard.page.get_by_text("what you see may be old")).to_be_visible()
+        hand.send("silent")
+    finally:
+        os.kill(shop.server.process.pid, signal.SIGCONT)
+    dashboard.expect_state("LIVE")
+    expect_rows(dashboard, 2)
 
 
 def test_whoever_may_no_longer_look_is_told(dashboard: Dashboard, console: Console) -> None:
@@ -645,8 +666,7 @@ def test_keys_with_a_modifier_stay_the_browsers(dashboard: Dashboard, hand: Hand
 # How it looks
 
 
-@pytest.mark.parametrize("width", [360, 768, 2_560])
-@pytest.mark.parametrize("scheme", ["dark", "light"])
+@pytest.mark.parametrize(("scheme", "width"), [("dark", 360), ("light", 360), ("light", 768), ("dark", 2_560)])
 def test_nothing_is_cut_off_in_any_width_dark_or_light(
     dashboard: Dashboard, hand: Hand, scheme: Any, width: int
 ) -> None:

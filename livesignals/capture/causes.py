@@ -1,0 +1,180 @@
+"""What sends run inside, found out where Django begins and ends it. Everything here is on the project's thread.
+
+A request begins and ends with its own signals; its route is read where Django resolves it. Commands and tests are
+watched in the methods that run them (woven, see :mod:`livesignals.capture.weaving`). Celery has signals of its own.
+"""
+
+import logging
+import sys
+import weakref
+from types import FunctionType
+from typing import Any
+
+from livesignals.capture import scope, signals
+from livesignals.capture.weaving import CannotWeave, Edit, Hooks, around, at_end, exchange
+from livesignals.snapshot.types import dict_of, dotted_name, mro_of, shape_of
+
+logger = logging.getLogger("livesignals")
+
+
+def attach() -> None:
+    """Watch what is loaded now; requests once the first one comes. Idempotent."""
+    signals.on_first_send("django.core.signals.request_started", _attach_to_requests)
+    if "django.core.management.base" in sys.modules:
+        from django.core.management.base import BaseCommand
+
+        _weave(vars(BaseCommand)["execute"], _COMMAND_EDIT)
+    if scope.PROCESS.kind == "test" and "pytest" not in sys.modules:
+        from unittest import TestCase
+
+        _weave(vars(TestCase)["run"], _TEST_EDIT)
+    if "celery" in sys.modules:
+        _connect_to_celery()
+
+
+def _attach_to_requests() -> None:
+    from django.core.handlers.base import BaseHandler
+
+    _weave(vars(BaseHandler)["resolve_request"], _RESOLVE_EDIT)
+
+
+def _weave(function: FunctionType, edit: Edit) -> None:
+    try:
+        exchange(function, edit, _HOOKS)
+    except CannotWeave as reason:
+        logger.debug("livesignals: %s; causes are told less exactly", reason)
+
+
+# Requests
+
+
+def request_begins(named: dict[str, Any]) -> "scope.CauseScope | None":
+    """The cause that ``request_started`` begins."""
+    environ, asgi = named.get("environ"), named.get("scope")
+    if type(environ) is dict:
+        method, path = environ.get("REQUEST_METHOD", ""), environ.get("PATH_INFO", "")
+    elif type(asgi) is dict:
+        method, path = asgi.get("method", ""), asgi.get("path", "")
+    else:
+        return None
+    return scope.enter("request", f"{method} {path}")
+
+
+def request_ends(named: dict[str, Any]) -> None:
+    """``request_finished`` is sent by the response's ``close``: its status, and whose request it was."""
+    cause = scope.current.get().cause
+    if cause.kind != "request":
+        return
+    cause.is_over = True
+    response = sys._getframe(3).f_locals.get("self")  # this function, begin, send, close
+    if _is_a(response, "HttpResponseBase"):
+        cause.status = _status_of(response)
+    request = cause.request() if cause.request is not None else None
+    if request is not None:
+        cause.user = _user_of(request)
+        cause.request = None
+
+
+def _is_a(value: Any, name: str) -> bool:
+    return any(dotted_name(base).endswith(f".{name}") for base in mro_of(type(value)))
+
+
+def _status_of(response: Any) -> int | None:
+    """From the instance, or from the class that gives all its responses one status."""
+    for owner in (response, *mro_of(type(response))):
+        status = dict_of(owner, "__dict__").get("status_code")
+        if type(status) is int:
+            return status
+    return None
+
+
+def _user_of(request: Any) -> str | None:
+    """The primary key of the user, if the project has asked for the user; no query, no property."""
+    state = dict_of(request, "__dict__")
+    for name in ("user", "_cached_user", "_acached_user"):
+        user = state.get(name)
+        shape = shape_of(type(user))
+        if shape.is_model and (shape.get is not None or shape.learn_fields()):
+            key = dict_of(user, "__dict__").get(shape.pk_attnames[0])
+            return str(key) if type(key).__module__ in ("builtins", "uuid") else None
+    return None
+
+
+def _resolved(request: Any, match: Any) -> None:
+    try:
+        cause = scope.current.get().cause
+        if cause.kind == "request":
+            route = dict_of(match, "__dict__").get("route")
+            cause.route = route if type(route) is str else None
+            cause.request = weakref.ref(request)
+    except Exception:
+        logger.debug("livesignals could not read a route", exc_info=True)
+
+
+# Tasks
+
+
+def task_begins(named: dict[str, Any]) -> "scope.CauseScope | None":
+    """The cause that Django's ``task_started`` begins."""
+    task = getattr(named.get("task_result"), "task", None)
+    function = getattr(task, "func", None)
+    return scope.enter("task", f"{getattr(function, '__module__', '')}.{getattr(function, '__qualname__', '')}")
+
+
+def _connect_to_celery() -> None:
+    from celery import signals as celery_signals
+
+    def begins(task: Any = None, **kwargs: Any) -> None:
+        scope.enter("task", f"celery {getattr(task, 'name', '')}")
+
+    def ends(**kwargs: Any) -> None:
+        scope.leave("task")
+
+    celery_signals.task_prerun.connect(begins, weak=False, dispatch_uid="livesignals")
+    celery_signals.task_postrun.connect(ends, weak=False, dispatch_uid="livesignals")
+
+
+# Commands and tests
+
+
+def _command_begins(command: Any) -> Any:
+    """The scope to return to; None when the command is no cause of its own: what calls it is."""
+    name = dotted_name(type(command)).split(".")[-2]
+    outer = scope.current.get()
+    if outer is not scope.PROCESS or scope.PROCESS.kind == "test":
+        return None
+    if scope.PROCESS.name == f"manage.py {name}" or name in scope.SERVERS:
+        return None
+    scope.enter("command", f"manage.py {name}")
+    return outer
+
+
+def _test_begins(test: Any) -> Any:
+    outer = scope.current.get()
+    method = dict_of(test, "__dict__").get("_testMethodName", "")
+    scope.enter("test", f"{dotted_name(type(test))}.{method}")
+    return outer
+
+
+def _ends(outer: Any) -> None:
+    if outer is not None:
+        scope.current.set(outer)
+
+
+signals.CAUSES.update(
+    {
+        "django.core.signals.request_started": (request_begins, None),
+        "django.core.signals.request_finished": (request_ends, lambda: scope.leave("request")),
+        "django.tasks.signals.task_started": (task_begins, None),
+        "django.tasks.signals.task_finished": (None, lambda: scope.leave("task")),
+    }
+)
+_HOOKS: Hooks = {
+    "resolved": _resolved,
+    "command_begins": _command_begins,
+    "test_begins": _test_begins,
+    "ends": _ends,
+}
+_RESOLVE_EDIT = at_end("resolved(request, result)", _HOOKS)
+_COMMAND_EDIT = around("_livesignals_outer = command_begins(self)", "ends(_livesignals_outer)", _HOOKS)
+_TEST_EDIT = around("_livesignals_outer = test_begins(self)", "ends(_livesignals_outer)", _HOOKS)
