@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from livesignals.capture.receivers import short_path
-from livesignals.capture.scope import PROCESS
+from livesignals.capture.scope import PROCESS, CauseScope
 from livesignals.capture.sends import Call, Send
 from livesignals.events import Cause, Error, Event, Process, ReceiverCall, Returned, Transaction
 from livesignals.snapshot import Masking, render
@@ -33,6 +33,8 @@ class Describer:
         self.pid = os.getpid()
         self.token = binascii.hexlify(os.urandom(6)).decode()
         self._second = (-1, "")
+        #: by id of the scope; the entry keeps the scope, so the id stays its own
+        self._causes: dict[int, tuple[CauseScope, tuple[Any, ...], Cause]] = {}
         self._places: dict[tuple[int, int], tuple[CodeType, str]] = {}
         self.set_clock()
 
@@ -127,6 +129,17 @@ class Describer:
         return Error(words[0], "" if self.names_only else message)
 
     def _cause(self, send: Send) -> Cause:
+        scope = send.cause
+        known = self._causes.get(id(scope))
+        if known is not None and known[0] is scope and known[1] == (scope.route, scope.status, send.thread):
+            return known[2]
+        if len(self._causes) > MAX_PLACES:
+            self._causes.clear()
+        cause = self._new_cause(send)
+        self._causes[id(scope)] = scope, (scope.route, scope.status, send.thread), cause
+        return cause
+
+    def _new_cause(self, send: Send) -> Cause:
         scope = send.cause
         name = self.masking.mask_text(scope.name).encode("utf-8", "replace").decode()[:512]
         if scope is PROCESS and send.thread != "MainThread":

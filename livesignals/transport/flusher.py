@@ -17,6 +17,7 @@ import time
 from collections import Counter, deque
 from collections.abc import Callable
 from contextlib import suppress
+from importlib import import_module
 from typing import TYPE_CHECKING
 
 from livesignals.capture import Describer, Send, muted
@@ -69,12 +70,9 @@ class Flusher:
         self._open_journal = open_journal
         self._make_describer = make_describer
         self._is_started = False
+        self._is_ahead_of_journal = False
         self._reset()
-        os.register_at_fork(
-            before=self._before_fork,
-            after_in_parent=self._after_fork_in_parent,
-            after_in_child=self._after_fork_in_child,
-        )
+        self._register_at_fork()
         atexit.register(self.close)
 
     def _reset(self) -> None:
@@ -171,6 +169,13 @@ class Flusher:
 
     # Around a fork
 
+    def _register_at_fork(self) -> None:
+        os.register_at_fork(
+            before=self._before_fork,
+            after_in_parent=self._after_fork_in_parent,
+            after_in_child=self._after_fork_in_child,
+        )
+
     def _before_fork(self) -> None:
         self._is_forking = True
         thread = self._thread
@@ -201,8 +206,8 @@ class Flusher:
                 self._is_idle = False
                 time.sleep(LINGER_SECONDS)
                 self._write_batch()
-            if self._is_closed:
-                self._write_all(time.monotonic() + CLOSE_SECONDS)
+            # Before a fork too: a thread that went on right after it would be taken for one that was there.
+            self._write_all(time.monotonic() + (CLOSE_SECONDS if self._is_closed else FORK_SECONDS))
             self._is_idle = True
 
     def _write_all(self, deadline: float) -> None:
@@ -319,6 +324,12 @@ class Flusher:
 
     def _get_journal(self) -> "Journal":
         if self._journal is None:
+            if not self._is_ahead_of_journal:
+                # What is registered last is called first before a fork: there the thread must be through with the
+                # journal before the journal closes. Called twice, our part does nothing the second time.
+                import_module("livesignals.journal")
+                self._is_ahead_of_journal = True
+                self._register_at_fork()
             self._journal = self._open_journal()
         return self._journal
 

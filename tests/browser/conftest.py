@@ -110,8 +110,9 @@ class Dashboard:
     def expect_row(self, signal: str, after: int = 0, sender: str = "") -> int:
         """Wait until a row of this signal, with an id above *after*, is to be seen; its id."""
         self.page.wait_for_function(
-            """([signal, sender, after]) => [...document.querySelectorAll('#rows li.row[data-id]')].some(row =>
-                 row.dataset.signal.endsWith(signal) && row.dataset.sender.endsWith(sender) && +row.dataset.id > after)""",
+            """([signal, sender, after]) => [...document.querySelectorAll('#rows li.row[data-id]')].some(
+                 ({dataset}) => dataset.signal.endsWith(signal) && dataset.sender.endsWith(sender) && +dataset.id > after
+               )""",
             arg=[signal, sender, after],
             timeout=PATIENCE_MS,
         )

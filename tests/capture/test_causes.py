@@ -45,7 +45,7 @@ def test_a_request_is_told_by_method_path_route_status_and_user(captured: Captur
 @pytest.mark.django_db(transaction=True)
 def test_an_asgi_request_is_told_the_same(captured: Captured) -> None:
     """Through the async handler, with the view on another thread."""
-    response = asyncio.run(AsyncClient().get("/login/"))  # type: ignore[arg-type]
+    response = asyncio.run(AsyncClient().get("/login/"))
     assert response.status_code == 200
     (last,) = captured.of("request_finished")
     assert last.cause is not None

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from livesignals.exceptions import JournalForeign, ConfigurationError, JournalUnavailable
+from livesignals.exceptions import ConfigurationError, JournalForeign, JournalUnavailable
 from livesignals.journal import Journal, open_journal
 from tests.journal.building import Sender, assert_balanced, make_event, make_events
 from tests.journal.conftest import OpenAt

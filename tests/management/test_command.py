@@ -353,7 +353,7 @@ def test_tail_tells_people_a_send_in_a_line(site: Site) -> None:
     output = site.livesignals("tail", "--no-follow", "sender:shop.Product", "OR", "sender:someone")
     lines = output.splitlines()
     assert all(re.match(r"\d\d:\d\d:\d\d\.\d{3}  \S", line) for line in lines)
-    assert re.search(r"post_save +shop\.Product \d+  1 receivers  [\d.]+ ms  · manage\.py shell$", output, re.M)
+    assert re.search(r"post_save +shop\.Product \d+  1 receivers  [\d.]+ ms  · manage\.py shell$", output, re.MULTILINE)
     assert re.search(r"someone  1 receivers .*refuse raised ValueError", output)
 
 
