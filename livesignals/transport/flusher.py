@@ -237,6 +237,8 @@ class Flusher:
         except JournalError as error:
             self._wait_for_journal(error)
             return False
+        except Exception:
+            logger.exception("livesignals: the journal failed in a way it should not; some events stay pending")
         for _ in outcomes:
             self._outcomes.popleft()
         return True

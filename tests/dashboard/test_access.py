@@ -237,9 +237,7 @@ class TestAnswers:
             ("?token=used", 302),
         ],
     )
-    def test_every_answer_carries_the_strict_policy(
-        self, shop: Shop, link_cookie: str, path: str, status: int
-    ) -> None:
+    def test_every_answer_carries_the_strict_policy(self, shop: Shop, link_cookie: str, path: str, status: int) -> None:
         """Nothing but the dashboard's own files is loaded, run, connected to; nothing inline, no eval, no frames."""
         assert_strict(ask(shop, path, Cookie=link_cookie), status)
         assert_strict(ask(shop, path), 404)
@@ -394,9 +392,7 @@ class TestSettings:
 
     def test_without_links_the_project_s_allowed_hosts_are_the_names(self, dashboard: Dashboard) -> None:
         """As for every other page of the site."""
-        with override_settings(
-            LIVESIGNALS={"ENABLED": True, "ACCESS": HAS_THE_KEY}, ALLOWED_HOSTS=["shop.example"]
-        ):
+        with override_settings(LIVESIGNALS={"ENABLED": True, "ACCESS": HAS_THE_KEY}, ALLOWED_HOSTS=["shop.example"]):
             assert status_of(dashboard, Host="shop.example", **KEY) == 200
             assert status_of(dashboard, Host="evil.example", **KEY) == 404
             assert not opens_a_socket(dashboard, Host="evil.example", Origin="http://evil.example", **KEY)

@@ -203,9 +203,7 @@ def test_a_summary_says_what_was_carried(signal: str, kwargs: dict[str, Any], wo
 KEYS = ["model", "pk", "fields", "type", "name", "class"]
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
-    lambda inner: (
-        st.lists(inner, max_size=3) | st.dictionaries(st.text() | st.sampled_from(KEYS), inner, max_size=4)
-    ),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text() | st.sampled_from(KEYS), inner, max_size=4),
     max_leaves=12,
 )
 NAMES = [
@@ -291,10 +289,7 @@ def test_a_notice_has_words_of_its_own(kind: str) -> None:
 
 def test_a_gap_says_how_many_are_missing_and_why() -> None:
     """An absence is visible, with its count."""
-    assert (
-        Document(rendering.gap_html(11, 1214, "evicted")).text
-        == "1,204 sends are missing here: no longer retained"
-    )
+    assert Document(rendering.gap_html(11, 1214, "evicted")).text == "1,204 sends are missing here: no longer retained"
     assert Document(rendering.gap_html(11, 11, "unreadable")).text == "1 send is missing here: unreadable"
 
 
@@ -304,9 +299,7 @@ def test_the_pane_shows_all_that_is_known_of_a_send() -> None:
         where="shop/views.py:41 place_order",
         transaction=Transaction(db="replica", state="rolled_back", id="t"),
         receivers=[
-            ReceiverCall(
-                name="shop.receivers.index", duration_us=5.0, place="shop/receivers.py:77", is_async=True
-            ),
+            ReceiverCall(name="shop.receivers.index", duration_us=5.0, place="shop/receivers.py:77", is_async=True),
             ReceiverCall(name="shop.receivers.pay", duration_us=9.0, status="raised", error=FAILED),
         ],
     )
@@ -366,9 +359,7 @@ def test_ids_stay_ids_in_a_project_that_groups_digits() -> None:
 
 def page() -> str:
     """The whole page."""
-    return rendering.index_html(
-        base="/ls/", assets="/ls/static/livesignals/", socket_url="/ls/socket/", fields=FIELDS
-    )
+    return rendering.index_html(base="/ls/", assets="/ls/static/livesignals/", socket_url="/ls/socket/", fields=FIELDS)
 
 
 def test_the_page_names_every_family_and_every_field() -> None:
@@ -383,14 +374,10 @@ def test_the_page_names_every_family_and_every_field() -> None:
 def test_the_page_finds_its_parts_below_any_prefix() -> None:
     """Scripts and styles come from *assets*, the socket is where it was said to be."""
     document = Document(page())
-    linked = [
-        found.get("src") or found.get("href") for tag, found in document.elements if tag in ("script", "link")
-    ]
+    linked = [found.get("src") or found.get("href") for tag, found in document.elements if tag in ("script", "link")]
     assert linked
     assert all(address is not None and address.startswith("/ls/static/livesignals/") for address in linked)
-    assert [found["hx-ws:connect"] for _, found in document.elements if "hx-ws:connect" in found] == [
-        "/ls/socket/"
-    ]
+    assert [found["hx-ws:connect"] for _, found in document.elements if "hx-ws:connect" in found] == ["/ls/socket/"]
 
 
 def test_nothing_needs_more_than_the_strict_policy_allows() -> None:

@@ -12,10 +12,12 @@ from django.dispatch import Signal
 
 from livesignals import capture
 from livesignals.capture import sends
+from livesignals.capture.transactions import Outcome
 from livesignals.events import Event
 from livesignals.exceptions import JournalUnavailable
 from livesignals.filters import parse
 from livesignals.journal import Appended, Journal, ProcessReport, open_journal
+from livesignals.journal import Outcome as Stored
 from livesignals.journal.memory import MemoryJournal
 from livesignals.snapshot import Masking
 from livesignals.transport import flusher as module
@@ -304,6 +306,23 @@ class TestDropping:
         settle(flusher)
         assert journal.numbers == [7, 8, 9]
         journal.assert_settled({"journal failed": 7})
+
+    def test_an_outcome_that_cannot_be_written_costs_no_event(
+        self, flusher: Flusher, journal: WatchedJournal, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """The flusher goes on as if there had been none."""
+
+        def fail(outcomes: Sequence[Stored]) -> int:
+            raise ZeroDivisionError("a fault of ours")
+
+        monkeypatch.setattr(journal, "resolve", fail)
+        flusher.start()
+        for number in range(3):
+            send(range(number, number + 1))
+            flusher.put_outcome(Outcome(number, "committed"))
+            settle(flusher)
+        assert journal.numbers == [0, 1, 2]
+        journal.assert_settled()
 
     def test_a_send_that_cannot_be_described_costs_itself_alone(
         self, flusher: Flusher, journal: WatchedJournal, monkeypatch: pytest.MonkeyPatch
