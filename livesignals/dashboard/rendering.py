@@ -378,6 +378,7 @@ def _waterfall(event: Event) -> list[dict[str, Any]]:
             "call": call,
             "name": mark_safe(_text(call.name).replace(".", ".<wbr>")),
             "duration": duration(call.duration_us),
+            "ran": "" if call.ran_us is None else duration(call.ran_us),
             "x": f"{call.start_us / total * 100:.2f}",
             "width": f"{max(call.duration_us / total * 100, 0.8):.2f}",
         }

@@ -100,6 +100,7 @@ class LiveConsumer(AsyncWebsocketConsumer):
         self.counted = 0  # while paused: counted up to here
         self.waiting = self.waiting_errors = 0
         self.is_greeted = self.is_paused = self.needs_reset = self.is_flooded = False
+        self.is_gone = False
         self.frames_sent = self.frames_acknowledged = 0
         self.next_frame_at = 0.0
         self.commands = 0.0
@@ -356,7 +357,15 @@ class LiveConsumer(AsyncWebsocketConsumer):
         await self._say(type="error", of=of, message=message, column=column, expected=expected)
 
     async def _say(self, **message: Any) -> None:
-        await self.send(text_data=msgspec.json.encode(message).decode())
+        text = msgspec.json.encode(message).decode()
+        if self.is_gone:
+            return
+        try:
+            await self.send(text_data=text)
+        except Exception as error:
+            # From a browser's farewell until the disconnect arrives here servers raise, each an error of its own.
+            self.is_gone = True
+            logger.debug("livesignals: a page left while it was told something: %r", error)
 
 
 def _has_error(event: Event) -> bool:

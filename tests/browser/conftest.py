@@ -111,7 +111,7 @@ class Dashboard:
         """Wait until a row of this signal, with an id above *after*, is to be seen; its id."""
         self.page.wait_for_function(
             """([signal, sender, after]) => [...document.querySelectorAll('#rows li.row[data-id]')].some(
-                 ({dataset}) => dataset.signal.endsWith(signal) && dataset.sender.endsWith(sender) && +dataset.id > after
+                 ({dataset: row}) => row.signal.endsWith(signal) && row.sender.endsWith(sender) && +row.id > after
                )""",
             arg=[signal, sender, after],
             timeout=PATIENCE_MS,

@@ -229,6 +229,15 @@ def test_many_pages_that_flood_do_not_disturb_the_others(socket: Socket, shop: S
         socket.expect_rows()
 
 
+def test_pages_that_leave_while_they_are_answered_are_no_error(socket: Socket, shop: Shop, cookie: str) -> None:
+    """As when a tab is closed: what was still to be said is said to nobody."""
+    for _ in range(20):
+        with Socket(shop, cookie) as leaving:
+            leaving.say("hello")
+            for _ in range(50):
+                leaving.say("reload")
+
+
 def test_a_page_that_never_says_hello_gets_no_rows(shop: Shop, cookie: str) -> None:
     """Only how things stand: it may not even exist."""
     with Socket(shop, cookie) as socket:
