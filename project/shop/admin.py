@@ -36,9 +36,7 @@ admin.site.register(
     prepopulated_fields={"slug": ["name"]},
 )
 admin.site.register(Restock, list_display=["product", "quantity", "created_at"])
-admin.site.register(
-    Profile, list_display=["user", "logged_in_at", "logged_out_at", "failed_logins", "points"]
-)
+admin.site.register(Profile, list_display=["user", "logged_in_at", "logged_out_at", "failed_logins", "points"])
 admin.site.register(Cart, list_display=["customer"], inlines=[CartLineInline])
 admin.site.register(
     Order,

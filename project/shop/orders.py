@@ -22,9 +22,7 @@ def place_order(cart: Cart) -> Order:
         product = wanted.product
         if product.stock < wanted.quantity:
             raise OutOfStock(f"Only {product.stock} × {product.name} left.")
-        line = OrderLine.objects.create(
-            order=order, product=product, quantity=wanted.quantity, price=product.price
-        )
+        line = OrderLine.objects.create(order=order, product=product, quantity=wanted.quantity, price=product.price)
         order.total += line.total
     order.save(update_fields=["total"])
     cart.lines.all().delete()

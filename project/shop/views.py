@@ -38,9 +38,7 @@ def products(request: HttpRequest) -> HttpResponse:
     if words:
         found = found.filter(name__icontains=words)
     page = Paginator(found, PRODUCTS_A_PAGE).get_page(request.GET.get("page"))
-    return render(
-        request, "shop/products.html", {"page": page, "tags": Tag.objects.all(), "tag": tag, "words": words}
-    )
+    return render(request, "shop/products.html", {"page": page, "tags": Tag.objects.all(), "tag": tag, "words": words})
 
 
 @require_safe
@@ -65,9 +63,7 @@ def add_to_cart(request: CustomerRequest, slug: str) -> HttpResponse:
         return redirect(wanted)
     quantity = form.cleaned_data["quantity"]
     with transaction.atomic():  # else the same customer's other window may check out in between
-        line, is_new = _cart(request.user).lines.get_or_create(
-            product=wanted, defaults={"quantity": quantity}
-        )
+        line, is_new = _cart(request.user).lines.get_or_create(product=wanted, defaults={"quantity": quantity})
         if not is_new:
             line.quantity += quantity
             line.save(update_fields=["quantity"])
@@ -103,9 +99,7 @@ def orders(request: CustomerRequest) -> HttpResponse:
 @login_required
 def order(request: CustomerRequest, pk: int) -> HttpResponse:
     shown = get_object_or_404(Order.objects.select_related("invoice"), pk=pk, customer=request.user)
-    return render(
-        request, "shop/order.html", {"order": shown, "lines": shown.lines.select_related("product")}
-    )
+    return render(request, "shop/order.html", {"order": shown, "lines": shown.lines.select_related("product")})
 
 
 @require_POST

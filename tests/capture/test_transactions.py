@@ -100,6 +100,7 @@ def test_set_rollback_and_manual_savepoints(captured: Captured) -> None:
     """The lower-level ways of rolling back are seen too."""
     with transaction.atomic():
         savepoint = connection.savepoint()
+        assert savepoint is not None
         note("to the savepoint")
         connection.savepoint_rollback(savepoint)
         note("after it")

@@ -195,8 +195,7 @@ def test_every_request_is_logged_with_its_time_and_its_customer(browser: Client,
 def test_the_request_log_keeps_the_newest_thousand(shop: None, client: Client) -> None:
     """It is cut at every hundredth request."""
     RequestLog.objects.bulk_create(
-        RequestLog(pk=pk, method="GET", path="/", status=200, duration_ms=1, under_way=1)
-        for pk in range(1, 1300)
+        RequestLog(pk=pk, method="GET", path="/", status=200, duration_ms=1, under_way=1) for pk in range(1, 1300)
     )
     client.get("/")
     assert RequestLog.objects.count() == 1000

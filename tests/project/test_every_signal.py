@@ -14,9 +14,7 @@ NOT_BY_A_CLICK = {"class_prepared", "setting_changed", "connection_created"}
 TASKS = {"task_enqueued", "task_started", "task_finished"}
 
 
-def test_a_day_in_the_shop_sends_every_signal(
-    office: Client, customer: User, client: Client, sent: Sent
-) -> None:
+def test_a_day_in_the_shop_sends_every_signal(office: Client, customer: User, client: Client, sent: Sent) -> None:
     """Logging in with and without luck, buying, failing, editing, deleting, migrating."""
     client.raise_request_exception = False
     client.get("/broken/")

@@ -62,9 +62,7 @@ class ShopFolder:
     def count(self, condition: str = "TRUE") -> int:
         """Requests that the shop logged, by an SQL condition."""
         with sqlite3.connect(self.database, timeout=20) as connection:
-            [number] = connection.execute(
-                f"SELECT count(*) FROM shop_requestlog WHERE {condition}"
-            ).fetchone()
+            [number] = connection.execute(f"SELECT count(*) FROM shop_requestlog WHERE {condition}").fetchone()
         connection.close()
         assert isinstance(number, int)
         return number

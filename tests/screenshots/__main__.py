@@ -4,14 +4,16 @@ import shutil
 import sys
 import tempfile
 from pathlib import Path
+from typing import Literal
 
-from playwright.sync_api import sync_playwright
+from playwright.sync_api import ViewportSize, sync_playwright
 
 from tests.browser.conftest import Dashboard, Shop
 from tests.conftest import CHROMIUM_ARGUMENTS
 
 FOLDER = Path(__file__).parent
-WIDE = {"width": 1400, "height": 800}
+WIDE = ViewportSize(width=1400, height=800)
+SCHEMES: dict[str, Literal["light", "dark"]] = {"dashboard": "light", "dark": "dark"}
 
 
 def main() -> None:
@@ -26,7 +28,7 @@ def main() -> None:
             shop.manage("traffic", "--rate", "20", "--seconds", "15", "--url", shop.url)
             traffic = shop.spawn("traffic", "--rate", "4", "--url", shop.url)
             browser = playwright.chromium.launch(executable_path=chromium, args=CHROMIUM_ARGUMENTS)
-            for name, scheme in (("dashboard", "light"), ("dark", "dark")):
+            for name, scheme in SCHEMES.items():
                 context = browser.new_context(viewport=WIDE, color_scheme=scheme, device_scale_factor=1)
                 dashboard = Dashboard(context.new_page(), shop)
                 dashboard.open("?q=-signal:template_rendered+-signal:connection_created")

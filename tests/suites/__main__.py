@@ -52,11 +52,12 @@ def part() -> list[str]:
 def told(name: str, comparison: Comparison, seconds: float) -> list[str]:
     """What is printed of a comparison."""
     plain, captured = comparison
-    lines = [
+    words = (
         f"{name}: {plain.tests} tests, {len(plain.failed)} failed plainly, {len(captured.failed)} with capture, "
         f"{len(comparison.differing)} differ; {captured.told['captured']} sends captured, "
         f"{sum(captured.told['dropped'].values())} dropped; {seconds:.0f} s"
-    ]
+    )
+    lines = [words]
     for test in comparison.differing:
         before, after = plain.outcomes.get(test, ["passed"]), captured.outcomes.get(test, ["passed"])
         lines.append(f"  {test}: {', '.join(before)}; with capture {', '.join(after)}")

@@ -129,7 +129,7 @@ def _source(suite: Suite) -> Path:
         if not folder.exists():
             with TemporaryDirectory(dir=SOURCES) as made:
                 pip = [sys.executable, "-m", "pip", "-qq", "--disable-pip-version-check", "download", "--no-input"]
-                options = ["--no-binary", ":all:", "--no-deps", "--require-hashes", "-r", suite.locked, "-d", made]
+                options = ["--no-binary", ":all:", "--no-deps", "--require-hashes", "-r", str(suite.locked), "-d", made]
                 subprocess.run([*pip, *options], check=True, stderr=subprocess.PIPE, text=True)
                 (archive,) = Path(made).glob("*.tar.gz")
                 for mode in MODES:

@@ -10,9 +10,7 @@ class Pace:
 
     def __init__(self, rate: float) -> None:
         self._interval_s = 1 / rate
-        self._next_s: float | None = (
-            None  # the event loop's time of the next free turn; None before the first
-        )
+        self._next_s: float | None = None  # the event loop's time of the next free turn; None before the first
 
     async def turn(self) -> None:
         """Returns when it is the caller's turn.

@@ -3,9 +3,9 @@
 from collections import defaultdict
 from typing import Any
 
-import capturing
+import capturing  # type: ignore[import-not-found] # found by PYTHONPATH
 from django.test.runner import DiscoverRunner
-from test_sqlite import *  # noqa: F403 - Django's own choice
+from test_sqlite import *  # type: ignore[import-not-found] # noqa: F403 - Django's own choice
 
 TEST_RUNNER = "django_settings.Runner"
 

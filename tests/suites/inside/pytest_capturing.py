@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 
-import capturing
+import capturing  # type: ignore[import-not-found] # found by PYTHONPATH
 import pytest
 
 _outcomes: dict[str, list[str]] = defaultdict(list)

@@ -55,9 +55,7 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         added = self._add_products() + self._add_people()
         if added and options["verbosity"]:
-            self.stdout.write(
-                f"Added {added} products and people; every customer's password is {PASSWORD!r}."
-            )
+            self.stdout.write(f"Added {added} products and people; every customer's password is {PASSWORD!r}.")
 
     def _add_products(self) -> int:
         added = 0

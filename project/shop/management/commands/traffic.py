@@ -17,14 +17,10 @@ class Command(BaseCommand):
     requires_system_checks = []
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument(
-            "--rate", type=_positive, default=5.0, help="requests a second, by all together (5)"
-        )
+        parser.add_argument("--rate", type=_positive, default=5.0, help="requests a second, by all together (5)")
         parser.add_argument("--seconds", type=_positive, help="how long (until it is interrupted)")
         parser.add_argument("--url", default="http://127.0.0.1:8000", help="where the shop is (%(default)s)")
-        parser.add_argument(
-            "--customers", type=int, help="how many at once (from 4 to 100, as the rate asks)"
-        )
+        parser.add_argument("--customers", type=int, help="how many at once (from 4 to 100, as the rate asks)")
 
     def handle(self, *args: Any, rate: float, url: str, verbosity: int, **options: Any) -> None:
         customers = options["customers"] or max(4, min(100, round(rate)))
@@ -54,10 +50,7 @@ def _summary(crowd: Crowd, seconds: float) -> str:
     total = crowd.answers.total()
     refused = sum(count for status, count in crowd.answers.items() if 400 <= status < 500)
     failed = sum(count for status, count in crowd.answers.items() if status >= 500)
-    return (
-        f"{total} requests in {seconds:.0f} s ({total / seconds:.1f} a second), "
-        f"{refused} refused, {failed} failed."
-    )
+    return f"{total} requests in {seconds:.0f} s ({total / seconds:.1f} a second), {refused} refused, {failed} failed."
 
 
 def _positive(text: str) -> float:
