@@ -39,6 +39,8 @@ from livesignals.journal.sqlite_rows import BODY, INSERT, SIZE, new_epoch, row
 CHUNK_ROWS = 1_000  # the most that one transaction reads, or prunes
 SCAN_ROWS = 10_000  # the most that one transaction of a search looks at
 LOW_SPACE = 64 * 2**20
+#: With less than this not even a batch fits.
+FULL = 131_072
 
 Stored = tuple[int, bytes]  # id and body
 
@@ -276,7 +278,11 @@ class SqliteJournal(Journal):
         free = shutil.disk_usage(self._file.path.parent).free
         if free < LOW_SPACE:
             problems.append(
-                Problem("warning", f"only {free:,} bytes are free for the journal {self._file.path}", ELSEWHERE)
+                Problem(
+                    "error" if free < FULL else "warning",
+                    f"only {free:,} bytes are free for the journal {self._file.path}",
+                    f"Free some space. {ELSEWHERE}",
+                )
             )
         return problems
 

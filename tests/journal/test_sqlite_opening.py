@@ -158,7 +158,7 @@ class TestFullDisk:
         assert "Free some space" in caught.value.hint
         assert [event.uid for event in journal.read(0, 100_000)] == uids
         assert_balanced(journal)
-        assert [problem.level for problem in journal.check()] == ["warning"]
+        assert [problem.level for problem in journal.check()] == ["error"]
 
         subprocess.run(["mount", "-o", "remount,size=50m", str(small_disk)], check=True)
         sender.append(batch)

@@ -335,8 +335,20 @@ def test_tail_goes_on_in_a_journal_that_was_begun_anew(
             path.unlink()
         sender.append(make_events(2, signal="new"))
         tail.wait_for_output(r'(?s)("signal":"new".+){2}')
-    signals = [json.loads(line)["signal"] for line in tail.output().splitlines()]
-    assert signals == ["old"] * 5 + ["new"] * 2
+    lines = tail.output().splitlines()
+    assert [json.loads(line)["signal"] for line in lines if line.startswith("{")] == ["old"] * 5 + ["new"] * 2
+    assert [line for line in lines if not line.startswith("{")] == [
+        "the journal began anew: ids start over under another epoch"
+    ]
+
+
+def test_tail_tells_what_was_evicted_before_it_was_read(site: Site, path: Path, journal: Journal) -> None:
+    """An absence is a visible gap, with its size."""
+    Sender(journal).append(make_events(10))
+    journal.prune(keep_events=4)
+    ended = site.run("livesignals", "tail", "--no-follow", "--json", "--since", "2", journal=path)
+    assert ids(ended.stdout) == [7, 8, 9, 10]
+    assert ended.stderr == "gap: 4 events from id 3 on were evicted before they were read\n"
 
 
 @pytest.mark.parametrize("arguments", [["tail", "--since", "start"], ["tail", "--no-follow", "--json"], ["export"]])

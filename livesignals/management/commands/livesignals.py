@@ -3,7 +3,7 @@
 import re
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
@@ -89,7 +89,7 @@ class Command(BaseCommand):
         bounds = journal.bounds()
         after = bounds.last if since is None and not no_follow else _since(since, bounds.first - 1)
         try:
-            for event in _follow(journal, chosen, after, bounds.epoch, follow=not no_follow):
+            for event in _follow(journal, chosen, after, bounds.epoch, tell=self.stderr.write, follow=not no_follow):
                 self.stdout.write(encode(event).decode() if json else _line(event))
                 self.stdout.flush()
         except KeyboardInterrupt:
@@ -102,7 +102,15 @@ class Command(BaseCommand):
         count = 0
         try:
             with nullcontext(sys.stdout) if output == "-" else Path(output).open("w", encoding="utf-8") as file:
-                for event in _follow(journal, chosen, bounds.first - 1, bounds.epoch, follow=False, until=bounds.last):
+                for event in _follow(
+                    journal,
+                    chosen,
+                    bounds.first - 1,
+                    bounds.epoch,
+                    tell=self.stderr.write,
+                    follow=False,
+                    until=bounds.last,
+                ):
                     file.write(encode(event).decode() + "\n")
                     count += 1
                 file.flush()
@@ -168,10 +176,24 @@ def _since(since: str | None, oldest: int) -> int:
 
 
 def _follow(
-    journal: Journal, chosen: Filter, after: int, epoch: str, *, follow: bool, until: int | None = None
+    journal: Journal,
+    chosen: Filter,
+    after: int,
+    epoch: str,
+    *,
+    tell: Callable[[str], object],
+    follow: bool,
+    until: int | None = None,
 ) -> Iterator[Event]:
-    """Matching events after an id, in order; with *follow*, for ever."""
+    """Matching events after an id, in order; with *follow*, for ever. What has been evicted meanwhile is told."""
     while True:
+        bounds = journal.bounds()
+        if bounds.epoch != epoch:
+            tell("the journal began anew: ids start over under another epoch")
+            epoch, after = bounds.epoch, bounds.first - 1
+        elif bounds.first > after + 1:
+            tell(f"gap: {bounds.first - 1 - after} events from id {after + 1} on were evicted before they were read")
+            after = bounds.first - 1
         found = journal.search_forward(chosen, after=after, limit=READ_EVENTS)
         for event in found.events:
             if until is not None and event.id > until:
@@ -184,9 +206,6 @@ def _follow(
             return
         while not journal.changed():
             time.sleep(POLL_SECONDS)
-        bounds = journal.bounds()
-        if bounds.epoch != epoch:
-            epoch, after = bounds.epoch, 0
 
 
 def _line(event: Event) -> str:
