@@ -1,7 +1,6 @@
 """Whatever a page says to the server: it is answered, the socket stays open and rows still come."""
 
 import json
-import socket as tcp
 import time
 from collections.abc import Iterator
 from contextlib import suppress
@@ -236,8 +235,6 @@ def test_pages_that_leave_while_they_are_answered_are_no_error(socket: Socket, s
     for _ in range(10):
         with Socket(shop, cookie) as leaving:
             leaving.hello()
-            if hasattr(tcp, "TCP_CORK"):  # Linux: all of it, the farewell too, arrives at once
-                leaving.connection.socket.setsockopt(tcp.IPPROTO_TCP, tcp.TCP_CORK, 1)
             for _ in range(50):
                 leaving.say("reload")
 

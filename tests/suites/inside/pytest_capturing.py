@@ -18,7 +18,7 @@ def pytest_collection_finish() -> None:
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:
     """Note what did not pass."""
     if not report.passed:
-        _outcomes[report.nodeid].append(f"{report.outcome} in {report.when}")
+        _outcomes[report.nodeid].append("skipped" if report.skipped else f"failed in {report.when}")
 
 
 @pytest.hookimpl(tryfirst=True)
