@@ -1,7 +1,7 @@
 """Runs the tests on every pair of Python and Django whose interpreter is present, and prints a table.
 
-What a pair runs is quick: all but the browser and the wheel. The test of all signals in a browser
-runs on one pair with Django 6.1 as well, for Django has tasks from 6.0 on.
+What a pair runs is quick: all but the browser, the wheel and what the versions cannot change. The test of all
+signals in a browser runs on one pair with Django 6.1 as well, for Django has tasks from 6.0 on.
 """
 
 import os
@@ -21,6 +21,17 @@ EVERY_SIGNAL = Path("tests/browser/test_every_signal.py")
 DJANGOS = {"3.11": ("5.2",), "3.12": ("5.2", "6.0", "6.1"), "3.13": ("5.2", "6.0", "6.1")}
 #: The pair whose browser test runs too: not the one that `make test` prefers.
 BROWSER_DJANGO, BROWSER_PYTHONS = "6.1", ("3.12", "3.13")
+
+#: What hangs on neither version and takes long; `make test` has run it.
+ONCE = (
+    "tests/contracts",
+    "tests/filters",
+    "tests/journal",
+    "tests/management",
+    "tests/project/test_traffic.py",
+    "tests/snapshot/test_hostile.py",
+    "tests/suites",
+)
 
 
 class Pair(NamedTuple):
@@ -75,7 +86,7 @@ def run(pair: Pair) -> Outcome:
         if made.returncode:
             return Outcome(pair, passed=False, words="no environment", log=log)
         pytest = [f"{made.stdout.strip()}/bin/python", "-m", "pytest", "-q", "-p", "no:cacheprovider"]
-        runs = [[*pytest, "-m", "not browser and not wheel"]]
+        runs = [[*pytest, "-m", "not browser and not wheel", *(f"--ignore={path}" for path in ONCE)]]
         if pair.browser:
             runs.append([*pytest, str(EVERY_SIGNAL)])
         codes = [
