@@ -4,12 +4,13 @@ HOST ?= 127.0.0.1
 PORT ?= 8000
 export TRAFFIC ?= 1
 
-.PHONY: help run test matrix bench screenshots lock
+.PHONY: help run test matrix django-suite bench screenshots lock
 
 help:
 	@echo 'make run      the shop and the dashboard (HOST=$(HOST) PORT=$(PORT); TRAFFIC=0: no demo traffic)'
 	@echo 'make test     static checks, all tests, and the wheel in a project of its own'
 	@echo 'make matrix   the tests on every Python and Django whose interpreter is present'
+	@echo 'make django-suite  all tests of Django itself and of REST framework, with capture and without'
 	@echo 'make bench    the figures of the README, measured here'
 	@echo 'make screenshots  the pictures of the README'
 	@echo 'make lock     new locked requirements'
@@ -30,6 +31,11 @@ test:
 matrix:
 	@.ci/system redis-server chromium
 	@python=$$(.ci/python) && "$$python" .ci/matrix.py
+
+# dj-database-url: what the other project's tests import beside what ours need.
+django-suite:
+	@venv=$$(.ci/venv suites tests/requirements.txt tests/suites/dj-database-url.txt) && \
+	exec "$$venv/bin/python" -m tests.suites django rest_framework
 
 bench:
 	@.ci/system redis-server chromium

@@ -13,7 +13,8 @@ from livesignals.exceptions import ConfigurationError
 
 
 def check_settings(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
-    """E001: a setting is wrong. E002: ACCESS cannot be asked. W001: values are shown without DEBUG."""
+    """E001: a setting is wrong. E002: ACCESS cannot be asked. E003: MASK_FUNCTION cannot be called. W001: values are
+    shown without DEBUG."""
     try:
         settings = conf.read()
         conf.journal_url(settings)
@@ -21,10 +22,15 @@ def check_settings(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> li
         return [Error(str(error), hint=error.hint, id="livesignals.E001")]
     messages: list[CheckMessage] = []
     if settings.access not in (None, "superuser", "token"):
-        problem = _problem_of_rule(settings.access)
+        problem = _problem_of_callable(settings.access)
         if problem:
             hint = "'superuser', 'token' or a dotted path to a callable(request) -> bool."
             messages.append(Error(f"LIVESIGNALS['ACCESS'] {problem}.", hint=hint, id="livesignals.E002"))
+    if settings.mask_function is not None:
+        problem = _problem_of_callable(settings.mask_function)
+        if problem:
+            hint = "A dotted path to a callable(name: str, value: str) -> str | None. Until then all values are masked."
+            messages.append(Error(f"LIVESIGNALS['MASK_FUNCTION'] {problem}.", hint=hint, id="livesignals.E003"))
     if conf.is_enabled(settings) and not django_settings.DEBUG and conf.shows_values(settings):
         messages.append(
             Warning(
@@ -36,9 +42,9 @@ def check_settings(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> li
     return messages
 
 
-def _problem_of_rule(access: str) -> str:
+def _problem_of_callable(path: str) -> str:
     try:
-        rule = import_string(access)
+        named = import_string(path)
     except ImportError as error:
         return f"cannot be imported: {error}"
-    return "" if callable(rule) else f"is {access}, which is not callable"
+    return "" if callable(named) else f"is {path}, which is not callable"

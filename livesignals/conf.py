@@ -30,6 +30,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     signals: list[str] = []  # globs of dotted names; "-" in front leaves out
     values: Literal["masked", "names"] | None = None  # None: masked with DEBUG, else names
     mask: list[str] = []  # more names whose values are secret
+    mask_function: str | None = None  # dotted path to a callable(name: str, value: str) -> str | None
     access: str | None = None  # "superuser", "token" or a dotted path to a callable(request) -> bool
     capture: Literal["attach", "connect"] = "attach"  # connect: Django makes even the sends it would skip
     templates: bool | None = None  # template_rendered is sent outside tests too; None: as DEBUG
@@ -135,6 +136,7 @@ def _type_hint(key: str) -> str:
         "SIGNALS": "A list of globs such as ['*', '-django.core.signals.*'].",
         "VALUES": "'masked' or 'names'.",
         "MASK": "A list of names such as ['iban'].",
+        "MASK_FUNCTION": "A dotted path to a callable(name: str, value: str) -> str | None.",
         "ACCESS": "'superuser', 'token' or a dotted path to a callable.",
         "CAPTURE": "'attach' or 'connect'.",
         "TEMPLATES": "True or False.",

@@ -21,6 +21,11 @@ def may_look(request: HttpRequest) -> bool:
     return False
 
 
+def mask(name: str, value: str) -> str | None:
+    """A MASK_FUNCTION."""
+    return None
+
+
 def messages(settings: Any, *, debug: bool = True) -> list[CheckMessage]:
     """What `manage.py check` says about livesignals."""
     with override_settings(LIVESIGNALS=settings, DEBUG=debug):
@@ -35,6 +40,7 @@ def messages(settings: Any, *, debug: bool = True) -> list[CheckMessage]:
         {"ACCESS": "superuser"},
         {"ACCESS": "token"},
         {"ACCESS": f"{__name__}.may_look"},
+        {"MASK_FUNCTION": f"{__name__}.mask"},
     ],
 )
 @pytest.mark.parametrize("debug", [True, False])
@@ -83,6 +89,19 @@ def test_an_access_rule_that_cannot_be_asked_is_e002(access: str) -> None:
     assert found.id == "livesignals.E002"
     assert "ACCESS" in found.msg
     assert "callable(request) -> bool" in str(found.hint)
+
+
+@pytest.mark.parametrize(
+    "function", ["tests.no_such_module.mask", f"{__name__}.nobody", f"{__name__}.not_callable", ""]
+)
+def test_a_mask_function_that_cannot_be_called_is_e003(function: str) -> None:
+    """It is not there, or there and not callable; the hint says what becomes of the values."""
+    [found] = messages({"MASK_FUNCTION": function})
+    assert isinstance(found, Error)
+    assert found.id == "livesignals.E003"
+    assert "MASK_FUNCTION" in found.msg
+    assert "callable(name: str, value: str)" in str(found.hint)
+    assert "all values are masked" in str(found.hint)
 
 
 def test_values_shown_without_debug_are_w001() -> None:

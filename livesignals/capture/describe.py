@@ -14,12 +14,14 @@ from livesignals.capture.receivers import short_path
 from livesignals.capture.scope import PROCESS, CauseScope
 from livesignals.capture.sends import Call, Send
 from livesignals.events import Cause, Error, Event, Process, ReceiverCall, Returned, Transaction
-from livesignals.snapshot import Masking, render
-from livesignals.snapshot.freeze import ClassName, Cut, Instance, Items, Opaque, Pairs, Partial
+from livesignals.snapshot import MaskFunctionFailed, Masking, render, valid_text, without_last_run
+from livesignals.snapshot.freeze import ClassName, Cut, Instance, Items, Left, Opaque, Pairs, Partial
 
 #: The JSON of what a send carried is never longer than this; if it were, names and types are kept only.
 MAX_KWARGS_BYTES = 12_288
 MAX_PLACES = 4_096
+MAX_MESSAGE_CHARS = 512
+MAX_NAME_CHARS = 200
 MAX_RETURNED_CHARS = 200
 
 
@@ -44,6 +46,16 @@ class Describer:
 
     def event(self, send: Send) -> Event:
         """The event of a send that has ended."""
+        try:
+            return self._event(send)
+        except MaskFunctionFailed:  # it is in the log
+            masking, self.masking = self.masking, Masking.blind()
+            try:
+                return self._event(send)
+            finally:
+                self.masking = masking
+
+    def _event(self, send: Send) -> Event:
         state = send.signal
         kwargs, flags = render(send.named, self.masking, names_only=self.names_only, signal=state.name)
         kwargs = self._within_bounds(kwargs, flags, send)
@@ -56,20 +68,24 @@ class Describer:
             ts=self._timestamp(send.began + self._offset_ns),
             signal=state.name,
             family=state.family,
-            sender=self.masking.mask_text(send.sender),
+            sender=self._name(send.sender),
             method=send.method,
             duration_us=None if send.is_skipped else (send.ended - send.began) / 1_000,
             status="skipped" if send.is_skipped else "raised" if send.error is not None else "returned",
             error=self._error(send.error),
-            receivers=[self._receiver(call, send.began) for call in send.calls],
+            receivers=[self._receiver(call, send.began) for call in send.kept_calls],
             kwargs=kwargs,
             cause=self._cause(send),
             where=self._place(send.where),
             transaction=self._transaction(send),
             process=Process(host=self.host, pid=self.pid, seq=send.number),
-            thread=send.thread,
+            thread=self._name(send.thread),
             flags=sorted(flags),
         )
+
+    def _name(self, name: str) -> str:
+        """A name that the project gave: it can be anything."""
+        return valid_text(self.masking.mask_text(name[:MAX_NAME_CHARS]))
 
     def _uid(self, number: int) -> str:
         return f"{self.token}-{number:x}"
@@ -82,7 +98,7 @@ class Describer:
 
     def _receiver(self, call: Call, began: int) -> ReceiverCall:
         return ReceiverCall(
-            name=call.name,
+            name=valid_text(call.name),
             duration_us=(call.ended - call.started) / 1_000,
             is_async=call.is_async,
             status=call.status,  # type: ignore[arg-type]
@@ -100,7 +116,7 @@ class Describer:
         value = rendered["returned"]
         if isinstance(frozen, Instance | Partial):
             return Returned(frozen.shape.label, str(value["pk"]))
-        if isinstance(frozen, Opaque | ClassName):
+        if isinstance(frozen, Opaque | ClassName | Left):
             return Returned(frozen.name, "")
         kind = {Items: "list", Pairs: "dict", Cut: "str"}.get(type(frozen), type(frozen).__name__)
         text = value if isinstance(value, str) else msgspec.json.encode(value).decode()
@@ -110,7 +126,7 @@ class Describer:
         transaction = send.transaction
         if transaction is None:
             using = send.named.get("using")
-            return Transaction(db=using, state="autocommit") if type(using) is str else None
+            return Transaction(db=self._name(using), state="autocommit") if type(using) is str else None
         transaction.was_told = True  # before the state is read: see transactions._resolve
         return Transaction(
             db=transaction.db,
@@ -125,8 +141,12 @@ class Describer:
     def _error(self, words: tuple[str, str] | None) -> Error | None:
         if words is None:
             return None
-        message = self.masking.mask_text(words[1]).encode("utf-8", "replace").decode()
-        return Error(words[0], "" if self.names_only else message)
+        kind, message = words
+        if self.names_only:
+            return Error(kind, "")
+        if len(message) >= MAX_MESSAGE_CHARS:  # capture keeps no more of each part
+            message = without_last_run(message[:MAX_MESSAGE_CHARS]) + "…"
+        return Error(kind, valid_text(self.masking.mask_value("error", message)))
 
     def _cause(self, send: Send) -> Cause:
         scope = send.cause
@@ -141,25 +161,25 @@ class Describer:
 
     def _new_cause(self, send: Send) -> Cause:
         scope = send.cause
-        name = self.masking.mask_text(scope.name).encode("utf-8", "replace").decode()[:512]
+        name = valid_text(self.masking.mask_value("cause", scope.name))[:512]
         if scope is PROCESS and send.thread != "MainThread":
             # A thread of the project's own: nothing tells what it works for.
-            return Cause(kind="thread", name=f"{send.thread} of {name}", id=f"{self.token}.{send.thread}")
+            thread = self._name(send.thread)
+            return Cause(kind="thread", name=f"{thread} of {name}", id=f"{self.token}.{thread}")
         return Cause(
             kind=scope.kind,
             name=name,
             id=f"{self.token}.{scope.number}",
-            route=scope.route,
+            route=None if scope.route is None else valid_text(scope.route),
             status=scope.status,
-            user=scope.user,
+            user=None if scope.user is None else self._name(scope.user),
         )
 
     def _within_bounds(self, kwargs: dict[str, Any], flags: set[str], send: Send) -> dict[str, Any]:
-        if len(send.named) < 64 and len(msgspec.json.encode(kwargs)) <= MAX_KWARGS_BYTES:
+        if len(msgspec.json.encode(kwargs)) <= MAX_KWARGS_BYTES:
             return kwargs
         flags.add("truncated")
-        first = dict(list(send.named.items())[:64])
-        shorter, _ = render(first, self.masking, names_only=True)
+        shorter, _ = render(send.named, self.masking, names_only=True)
         return shorter if len(msgspec.json.encode(shorter)) <= MAX_KWARGS_BYTES else {"…": f"{len(kwargs)} arguments"}
 
     def _place(self, where: tuple[CodeType, int] | None) -> str | None:

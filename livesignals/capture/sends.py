@@ -66,7 +66,8 @@ class Send(Struct, eq=False):
     began: int
     ended: int = 0
     receivers: Any = ()  # (sync, async), while it runs
-    calls: list[Any] = []  # (receiver, started, ended, error, response) while it runs; Call once ended
+    calls: list[Any] = []  # (receiver, started, ended, error, response), while it runs
+    kept_calls: list[Call] = []  # once ended
     drivers: "list[_Driven]" = []
     error: Any = None  # the exception while it runs; (type, message) once ended
     is_skipped: bool = False
@@ -74,6 +75,13 @@ class Send(Struct, eq=False):
     nested: int = 0  # how many send methods of the same dispatch are inside this one (super().send)
 
 
+class _Over(list[Any]):
+    """Takes the calls of sends that are over, and keeps none."""
+
+    def append(self, call: Any) -> None: ...
+
+
+_OVER = _Over()
 Sink = Callable[[Send], None]
 
 
@@ -176,9 +184,11 @@ def end(send: Send) -> None:
             scope.current.set(outer)
         send.outer = None
         if send.receivers or send.calls:
-            send.calls = _calls(send)
+            send.kept_calls = _calls(send)
             send.receivers = ()
             send.drivers.clear()
+        # A sync receiver on its thread outlives an asend that was cancelled; it may still say that it returned.
+        send.calls = _OVER
         if send.error is not None:
             send.error = error_words(send.error)
         if send.signal.on_end is not None:

@@ -5,7 +5,7 @@ leaves everything else behind as a name. :func:`render` runs on the flusher's th
 """
 
 from livesignals.snapshot.freeze import freeze
-from livesignals.snapshot.masking import MASK, Masking
-from livesignals.snapshot.render import render
+from livesignals.snapshot.masking import MASK, MaskFunctionFailed, Masking
+from livesignals.snapshot.render import render, valid_text, without_last_run
 
-__all__ = ["MASK", "Masking", "freeze", "render"]
+__all__ = ["MASK", "MaskFunctionFailed", "Masking", "freeze", "render", "valid_text", "without_last_run"]

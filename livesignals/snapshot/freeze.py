@@ -2,20 +2,33 @@
 
 Nothing here asks a value anything: types are compared by identity, instances are read through their ``__dict__``,
 containers are walked only when they are exactly Python's own. What comes out holds immutable values and the classes
-below, never an object of the project's.
+below, never an object of the project's, and never more than about 32 KiB.
 """
 
+import datetime
+import zoneinfo
 from collections.abc import Iterable
+from decimal import Decimal
 from itertools import islice
 from typing import Any, NamedTuple
+from uuid import UUID, SafeUUID
 
-from livesignals.snapshot.types import PLAIN, Shape, dict_of, mro_of, shape_of
+from msgspec import Struct
+
+from livesignals.snapshot.types import Shape, dict_descriptor, shape_of, slot_of
 
 MAX_DEPTH = 4
 MAX_ITEMS = 32
-MAX_CHARS = 1_024
-MAX_NODES = 256
+MAX_CHARS = 1_024  # of one text
+MAX_ARGUMENTS = 32
 MAX_INT_BITS = 256
+MAX_BYTES = 20_480  # of memory, for all arguments together
+MAX_RETURNED_BYTES = 2_048
+#: So many arguments with such names and texts are not worth counting.
+FEW_ARGUMENTS, SHORT_NAME, SHORT_TEXT = 16, 64, 64
+#: What an entry of the result takes beside the text or number in it.
+_ENTRY_BYTES, _CONTAINER_BYTES = 16, 160
+_INT_LIMIT = 2**63
 
 
 class Cut(NamedTuple):
@@ -26,28 +39,29 @@ class Cut(NamedTuple):
 
 
 class Instance(NamedTuple):
-    """A model instance: the values of ``shape.attnames``; a missing one was deferred."""
+    """A model instance: the values of ``shape.attnames``."""
 
     shape: Shape
     values: tuple[Any, ...]
 
 
 class Partial(NamedTuple):
-    """A model instance without some of its fields (deferred, or half built)."""
+    """A model instance without some of its fields: deferred, half built, or ``more`` of them left out for size."""
 
     shape: Shape
     fields: dict[str, Any]
+    more: int
 
 
 class Items(NamedTuple):
-    """A list, tuple or set. ``more``: how many were left out; -1: some, not counted."""
+    """A list, tuple or set. ``more``: how many were left out."""
 
     items: tuple[Any, ...]
     more: int
 
 
 class Pairs(NamedTuple):
-    """A dict."""
+    """A dict. ``more``: how many were left out."""
 
     pairs: tuple[tuple[Any, Any], ...]
     more: int
@@ -66,143 +80,279 @@ class ClassName(NamedTuple):
     name: str
 
 
-class _Budget:
-    __slots__ = ("nodes",)
+class Left(NamedTuple):
+    """Something for which there was no room: too deep inside the rest, or after too much of it."""
 
-    def __init__(self) -> None:
-        self.nodes = MAX_NODES
+    name: str
+
+
+class _Room(Struct):
+    left: int = MAX_BYTES
 
 
 #: Of the request's environment and scope only these: the rest is the whole process environment, and cookies.
-_REQUEST_KEYS: dict[str, tuple[str, ...]] = {
-    "environ": ("REQUEST_METHOD", "PATH_INFO", "CONTENT_TYPE", "SERVER_PROTOCOL"),
-    "scope": ("type", "method", "path", "http_version", "scheme"),
-}
+_ENVIRON_KEYS = ("REQUEST_METHOD", "PATH_INFO", "CONTENT_TYPE", "SERVER_PROTOCOL")
+_SCOPE_KEYS = ("type", "method", "path", "http_version", "scheme")
 
 
 def freeze(named: dict[str, Any]) -> dict[str, Any]:
     """What a send carried, by name. *named* is left as it is; the result is a new dict."""
+    if len(named) > FEW_ARGUMENTS:
+        return _freeze_many(named)
     frozen = named.copy()
-    budget = None
+    room = None
     for name, value in named.items():
+        if type(name) is not str or len(name) > SHORT_NAME:
+            return _freeze_many(named)
         cls = type(value)
         if cls is bool or value is None:
             continue
-        if cls is str and len(value) <= MAX_CHARS:
+        if cls is str and len(value) <= SHORT_TEXT:
             continue
-        if name in _REQUEST_KEYS and cls is dict:
-            frozen[name] = {key: _plain_or_name(value[key]) for key in _REQUEST_KEYS[name] if key in value}
-            continue
-        if budget is None:
-            budget = _Budget()
-        frozen[name] = _freeze(value, cls, 0, budget)
+        if room is None:
+            room = _Room()
+        if name == "environ" and cls is dict:
+            frozen[name] = _chosen(value, _ENVIRON_KEYS, 0, room)
+        else:
+            frozen[name] = _freeze(value, cls, 0, room)
+    return frozen
+
+
+def _freeze_many(named: dict[str, Any]) -> dict[str, Any]:
+    """Many arguments, or such as no one writes in a call: each is counted."""
+    room = _Room()
+    frozen: dict[str, Any] = {}
+    for name, value in islice(named.items(), MAX_ARGUMENTS):
+        plain = str.__getitem__(name, slice(0, SHORT_NAME))
+        room.left -= plain.__sizeof__() + _ENTRY_BYTES
+        if room.left <= 0:
+            break
+        if plain == "environ" and type(value) is dict:
+            frozen[plain] = _chosen(value, _ENVIRON_KEYS, 0, room)
+        else:
+            frozen[plain] = _freeze(value, type(value), 0, room)
+    if len(named) > len(frozen):
+        frozen["…"] = Left(f"{len(named) - len(frozen)} more")
     return frozen
 
 
 def freeze_value(value: Any) -> Any:
-    """One value, such as what a receiver returned."""
-    return _freeze(value, type(value), 0, _Budget())
+    """One value that is told briefly: what a receiver returned."""
+    return _freeze(value, type(value), 0, _Room(MAX_RETURNED_BYTES))
 
 
-def _plain_or_name(value: Any) -> Any:
-    return value if type(value) is str and len(value) <= MAX_CHARS else _freeze(value, type(value), 1, _Budget())
-
-
-def _freeze(value: Any, cls: type, depth: int, budget: _Budget) -> Any:
-    if cls in PLAIN:
-        return _freeze_plain(value, cls)
-    budget.nodes -= 1
-    if cls in _CONTAINERS:
-        if depth >= MAX_DEPTH or budget.nodes <= 0:
-            return Opaque(cls.__name__, {})
-        return _CONTAINERS[cls](value, depth, budget)
+def _freeze(value: Any, cls: type, depth: int, room: _Room) -> Any:
+    # A class with a metaclass is not looked up in a dict: that would run the metaclass's __hash__.
+    if type(cls) is type:
+        plain = _PLAIN.get(cls)
+        if plain is not None:
+            return plain(value, room)
+        container = _CONTAINERS.get(cls)
+        if container is not None:
+            if depth >= MAX_DEPTH or room.left <= 0:
+                return Left(cls.__name__)
+            room.left -= _CONTAINER_BYTES
+            return container(value, depth, room)
     shape = shape_of(cls)
     if shape.get is not None or (shape.is_model and shape.learn_fields()):
-        return _freeze_instance(value, shape, depth, budget)
-    bases = mro_of(cls)
-    if type in bases:
+        return _freeze_instance(value, shape, depth, room)
+    room.left -= _CONTAINER_BYTES
+    if issubclass(cls, type):
         return ClassName(shape_of(value).label)
     for base, plain in _PLAIN_BASES:
-        if base in bases:
-            return _freeze_plain(plain(value), base)
-    return Opaque(shape.label, _reveal(value, shape))
+        if issubclass(cls, base):
+            return plain(value, room)
+    return Opaque(shape.label, _reveal(value, cls, shape, depth, room))
 
 
-def _freeze_plain(value: Any, cls: type) -> Any:
-    if cls is str or cls is bytes:
-        return Cut(value[:MAX_CHARS], len(value)) if len(value) > MAX_CHARS else value
-    if cls is int and value.bit_length() > MAX_INT_BITS:
-        return Opaque(f"int of {value.bit_length()} bits", {})
-    if cls.__name__ == "Decimal" and value.__sizeof__() > MAX_CHARS:
-        return Opaque("decimal.Decimal", {})
-    return value
-
-
-def _freeze_instance(instance: Any, shape: Shape, depth: int, budget: _Budget) -> Any:
-    state = dict_of(instance, "__dict__")
+def _freeze_instance(instance: Any, shape: Shape, depth: int, room: _Room) -> Any:
+    state = shape.state(instance)  # type: ignore[misc]
+    if type(state) is not dict:
+        return Opaque(shape.label, {})
     try:
         values: tuple[Any, ...] = shape.get(state)  # type: ignore[misc]
     except KeyError:
         pass  # some are deferred
     else:
-        is_small = shape.plan(values)
-        if is_small is not None and is_small(values):
+        size = _plain_size(values)
+        if 0 < size <= room.left:
+            room.left -= size
             return Instance(shape, values)
-    if depth >= MAX_DEPTH or budget.nodes <= 0:
-        return Opaque(shape.label, {})
-    return Partial(
-        shape,
-        {name: _freeze(state[name], type(state[name]), depth + 1, budget) for name in shape.attnames if name in state},
-    )
+    if depth >= MAX_DEPTH or room.left <= 0:
+        return Left(shape.label)
+    room.left -= _CONTAINER_BYTES
+    present = [name for name in shape.attnames if name in state]
+    fields: dict[str, Any] = {}
+    for name in present:
+        if room.left <= 0:
+            break
+        fields[name] = _freeze(state[name], type(state[name]), depth + 1, room)
+    return Partial(shape, fields, len(present) - len(fields))
 
 
-def _freeze_items(items: Any, depth: int, budget: _Budget) -> Any:
-    return Items(_walk(items, depth, budget), max(0, len(items) - MAX_ITEMS))
+def _plain_size(values: tuple[Any, ...]) -> int:
+    """Bytes of these values; 0 when one of them cannot be kept as it is."""
+    size = _CONTAINER_BYTES
+    for value in values:
+        cls = type(value)
+        if cls is str:
+            if len(value) > MAX_CHARS:
+                return 0
+            size += value.__sizeof__()
+        elif cls is int:
+            if not -_INT_LIMIT < value < _INT_LIMIT:
+                return 0
+            size += 32
+        elif value is None or cls is bool:
+            size += 8
+        elif cls is datetime.datetime:
+            if value.tzinfo is not datetime.UTC and value.tzinfo is not None:
+                return 0
+            size += 56
+        elif cls is float or cls is datetime.date:
+            size += 32
+        elif cls is Decimal:
+            size += value.__sizeof__()
+            if size > MAX_CHARS:
+                return 0
+        elif cls is UUID and _is_sound(value):
+            size += 96
+        else:
+            return 0
+    return size
 
 
-def _walk(items: Iterable[Any], depth: int, budget: _Budget) -> tuple[Any, ...]:
+def _is_sound(value: UUID) -> bool:
+    """Whether a UUID, an object with slots, holds nothing but what belongs there."""
     try:
-        some = list(islice(items, MAX_ITEMS))
+        return type(value.int) is int and 0 <= value.int < 2**128 and type(value.is_safe) is SafeUUID
+    except AttributeError:  # half built
+        return False
+
+
+def _chosen(pairs: dict[Any, Any], keys: tuple[str, ...], depth: int, room: _Room) -> dict[str, Any]:
+    return {key: _freeze(pairs[key], type(pairs[key]), depth + 1, room) for key in keys if key in pairs}
+
+
+def _freeze_items(items: Any, depth: int, room: _Room) -> Items:
+    some = _some(items)
+    frozen = []
+    for item in some:
+        if room.left <= 0:
+            break
+        frozen.append(_freeze(item, type(item), depth + 1, room))
+    return Items(tuple(frozen), max(0, len(items) - len(frozen)))
+
+
+def _freeze_pairs(pairs: dict[Any, Any], depth: int, room: _Room) -> Any:
+    if "REQUEST_METHOD" in pairs:  # a request's environment, whatever name it goes by
+        return _chosen(pairs, _ENVIRON_KEYS, depth, room)
+    if "type" in pairs and ("asgi" in pairs or "headers" in pairs):
+        return _chosen(pairs, _SCOPE_KEYS, depth, room)
+    frozen = []
+    for key, value in _some(pairs.items()):
+        if room.left <= 0:
+            break
+        room.left -= _ENTRY_BYTES * 4  # the pair
+        frozen.append((_freeze(key, type(key), depth + 1, room), _freeze(value, type(value), depth + 1, room)))
+    return Pairs(tuple(frozen), max(0, len(pairs) - len(frozen)))
+
+
+def _some(items: Iterable[Any]) -> list[Any]:
+    try:
+        return list(islice(items, MAX_ITEMS))
     except RuntimeError:  # another thread changed its size
-        return ()
-    return tuple(_freeze(item, type(item), depth + 1, budget) for item in some)
+        return []
 
 
-def _freeze_pairs(pairs: dict[Any, Any], depth: int, budget: _Budget) -> Any:
-    try:
-        some = list(islice(pairs.items(), MAX_ITEMS))
-    except RuntimeError:
-        some = []
-    return Pairs(
-        tuple(
-            (_freeze(key, type(key), depth + 1, budget), _freeze(value, type(value), depth + 1, budget))
-            for key, value in some
-        ),
-        max(0, len(pairs) - len(some)),
-    )
-
-
-def _reveal(value: Any, shape: Shape) -> dict[str, Any]:
+def _reveal(value: Any, cls: type, shape: Shape, depth: int, room: _Room) -> dict[str, Any]:
     if not shape.revealed:
         return {}
-    try:
-        state = dict_of(value, "__dict__")
-    except AttributeError:
-        state = {}
+    descriptor = dict_descriptor(cls)
+    state = descriptor.__get__(value) if descriptor is not None else None
     attributes = {}
     for name in shape.revealed:
-        slot = shape.slots.get(name)
-        if name in state:
-            attributes[name] = _plain_or_name(state[name])
-        elif slot is not None:
-            try:
-                attributes[name] = _plain_or_name(slot.__get__(value))
-            except AttributeError:
-                continue  # not set
+        try:
+            attribute = state[name] if type(state) is dict and name in state else slot_of(value, cls, name)
+        except AttributeError:
+            continue  # not set
+        attributes[name] = _freeze(attribute, type(attribute), depth + 1, room)
     return attributes
 
 
-_CONTAINERS = {
+def _as_it_is(value: Any, room: _Room) -> Any:
+    room.left -= _ENTRY_BYTES + 64
+    return value
+
+
+def _constant(value: Any, room: _Room) -> Any:
+    room.left -= _ENTRY_BYTES
+    return value
+
+
+def _text(value: Any, room: _Room) -> Any:
+    """A text or bytes; its head when it is longer than is told, or than there is room for."""
+    head = value if len(value) <= MAX_CHARS else value[:MAX_CHARS]
+    if head.__sizeof__() > room.left:
+        head = value[: max(0, room.left // 8)]
+    room.left -= head.__sizeof__() + _ENTRY_BYTES
+    return value if len(head) == len(value) else Cut(head, len(value))
+
+
+def _coated_text(value: Any, base: Any, room: _Room) -> Any:
+    head, length = base.__getitem__(value, slice(0, MAX_CHARS)), base.__len__(value)
+    frozen = _text(head, room)
+    return frozen if length == len(head) else Cut(frozen.head if type(frozen) is Cut else frozen, length)
+
+
+def _int(value: int, room: _Room) -> Any:
+    room.left -= _ENTRY_BYTES + 64
+    return value if value.bit_length() <= MAX_INT_BITS else Opaque(f"int of {value.bit_length()} bits", {})
+
+
+def _decimal(value: Decimal, room: _Room) -> Any:
+    room.left -= min(value.__sizeof__(), MAX_CHARS) + _ENTRY_BYTES
+    return value if value.__sizeof__() <= MAX_CHARS else Opaque("decimal.Decimal", {})
+
+
+def _datetime(value: datetime.datetime, room: _Room) -> Any:
+    """With an offset of its own: a zone may be the project's class, and its code would be called for the offset."""
+    room.left -= _ENTRY_BYTES + 128
+    zone = value.tzinfo
+    if zone is None or zone is datetime.UTC:
+        return value
+    local = value.replace(tzinfo=None)
+    if type(zone) is not datetime.timezone and type(zone) is not zoneinfo.ZoneInfo:
+        return Opaque("datetime.datetime", {"local": local})
+    return local.replace(tzinfo=datetime.timezone(value.utcoffset() or datetime.timedelta()))
+
+
+def _time(value: datetime.time, room: _Room) -> Any:
+    room.left -= _ENTRY_BYTES + 64
+    return value if value.tzinfo is None else value.replace(tzinfo=None)
+
+
+def _uuid(value: UUID, room: _Room) -> Any:
+    room.left -= _ENTRY_BYTES + 96
+    return value if _is_sound(value) else Opaque("uuid.UUID", {})
+
+
+#: Immutable, without code of the project's in them.
+_PLAIN: dict[type, Any] = {
+    type(None): _constant,
+    bool: _constant,
+    str: _text,
+    bytes: _text,
+    int: _int,
+    float: _as_it_is,
+    Decimal: _decimal,
+    datetime.datetime: _datetime,
+    datetime.date: _as_it_is,
+    datetime.time: _time,
+    datetime.timedelta: _as_it_is,
+    UUID: _uuid,
+}
+_CONTAINERS: dict[type, Any] = {
     list: _freeze_items,
     tuple: _freeze_items,
     set: _freeze_items,
@@ -210,9 +360,9 @@ _CONTAINERS = {
     dict: _freeze_pairs,
 }
 #: Enum members and safe strings are plain values in a coat; the base class's own method takes it off.
-_PLAIN_BASES = (
-    (str, lambda value: str.__getitem__(value, slice(0, MAX_CHARS + 1))),
-    (int, int.__index__),
-    (float, lambda value: float.__add__(value, 0.0)),
-    (bytes, lambda value: bytes.__getitem__(value, slice(0, MAX_CHARS + 1))),
+_PLAIN_BASES: tuple[tuple[type, Any], ...] = (
+    (str, lambda value, room: _coated_text(value, str, room)),
+    (int, lambda value, room: _int(int.__index__(value), room)),
+    (float, lambda value, room: _as_it_is(float.__float__(value), room)),
+    (bytes, lambda value, room: _coated_text(value, bytes, room)),
 )

@@ -6,14 +6,18 @@ is told by its class only; lists and dicts; text that was cut ends with "…"; a
 
 import datetime
 import math
+import re
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from livesignals.snapshot.freeze import ClassName, Cut, Instance, Items, Opaque, Pairs, Partial
+from livesignals.snapshot.freeze import ClassName, Cut, Instance, Items, Left, Opaque, Pairs, Partial
 from livesignals.snapshot.masking import MASK, Masking
 
+MAX_KEY_CHARS = 128
+MAX_HEX_BYTES = 64
 _MAX_EXACT_INT = 2**63 - 1
+_LAST_RUN = re.compile(r"\S{1,256}\Z")
 
 
 class Renderer:
@@ -27,24 +31,24 @@ class Renderer:
         self.flags: set[str] = set()
 
     def named(self, frozen: dict[str, Any]) -> dict[str, Any]:
-        """The keyword arguments of a send."""
+        """The keyword arguments of a send, or some keys of a dict."""
         return {self.key(name): self.value(value, name) for name, value in frozen.items()}
 
     def value(self, value: Any, name: str = "") -> Any:
         """One value that is known by *name*."""
         cls = value.__class__
-        if cls is bool or value is None:
-            return value
-        if cls is ClassName or cls is Opaque:
-            return self._described(value)
-        if name and cls is not Instance and cls is not Partial and self.masking.hides_name(name):
+        if value is None:
+            return None
+        render = _STRUCTURES.get(cls)
+        if render is not None and cls not in _NESTED:
+            return render(self, value, name)
+        if self.masking.is_blind or (name and cls is not bool and self.masking.hides_name(name)):
             return self.masked()
-        render = _RENDERERS.get(cls)
         if render is not None:
-            return render(self, value)
+            return render(self, value, name)
         if self.names_only:
             return cls.__name__
-        return _SCALARS[cls](self, value)
+        return _SCALARS[cls](self, value, name)
 
     def masked(self) -> str:
         self.flags.add("masked")
@@ -52,27 +56,34 @@ class Renderer:
 
     def key(self, name: str) -> str:
         """A name as a key: SQLite's JSON functions read one only up to a NUL."""
-        return self.text(name).replace("\0", "\ufffd")
+        if len(name) > MAX_KEY_CHARS:
+            self.flags.add("truncated")
+            name = name[:MAX_KEY_CHARS] + "…"
+        return self._valid(self.masking.mask_text(name), name).replace("\0", "\ufffd")
 
-    def text(self, text: str) -> str:
-        """A text as valid UTF-8, masked."""
-        masked = self.masking.mask_text(text)
+    def text(self, text: str, name: str = "") -> str:
+        """A value's text as valid UTF-8, masked."""
+        return self._valid(self.masking.mask_value(name, text), text)
+
+    def _valid(self, masked: str, text: str) -> str:
         if masked is not text and masked != text:
             self.flags.add("masked")
-        return masked if masked.isascii() else masked.encode("utf-8", "replace").decode()
+        return valid_text(masked)
 
-    def _described(self, value: Any) -> dict[str, Any]:
-        described = {"type": self.text(value.name)}
-        if isinstance(value, Opaque):
-            described.update({name: self.value(v, name) for name, v in value.attributes.items()})
-        else:
-            described = {"class": described["type"]}
-        return described
+    def _class(self, value: ClassName, name: str) -> dict[str, Any]:
+        return {"class": value.name}
+
+    def _opaque(self, value: Opaque, name: str) -> dict[str, Any]:
+        return {"type": value.name, **self.named(value.attributes)}
+
+    def _left(self, value: Left, name: str) -> dict[str, Any]:
+        self.flags.add("truncated")
+        return {"type": value.name}
 
     def _model(self, shape: Any, fields: dict[str, Any]) -> dict[str, Any]:
         if self.masking.hides_model(shape.label):
             rendered = {
-                name: self.masked() if value.__class__ in (str, bytes, Cut) else self.value(value, name)
+                name: self.value(value, name) if value.__class__ in _HARMLESS else self.masked()
                 for name, value in fields.items()
             }
         else:
@@ -80,57 +91,95 @@ class Renderer:
         keys = [rendered.get(name) for name in shape.pk_attnames]
         return {"model": shape.label, "pk": keys[0] if len(keys) == 1 else keys, "fields": rendered}
 
-    def _instance(self, value: Instance) -> dict[str, Any]:
+    def _instance(self, value: Instance, name: str) -> dict[str, Any]:
         return self._model(value.shape, dict(zip(value.shape.attnames, value.values, strict=True)))
 
-    def _partial(self, value: Partial) -> dict[str, Any]:
-        return self._model(value.shape, value.fields)
+    def _partial(self, value: Partial, name: str) -> dict[str, Any]:
+        rendered = self._model(value.shape, value.fields)
+        if value.more:
+            self._leave_out(value.more, rendered["fields"])
+        return rendered
 
-    def _items(self, value: Items) -> list[Any]:
-        rendered = [self.value(item) for item in value.items]
+    def _items(self, value: Items, name: str) -> list[Any]:
+        items = value.items
+        if len(items) == 2 and not value.more and items[0].__class__ in (str, bytes):
+            # ("Authorization", "…"): the headers of a request are such pairs.
+            known_by = items[0] if isinstance(items[0], str) else items[0].decode("latin-1")
+            rendered = [self.value(items[0]), self.value(items[1], known_by)]
+        else:
+            rendered = [self.value(item) for item in items]
         if value.more:
             self.flags.add("truncated")
             rendered.append(f"… {value.more} more")
         return rendered
 
-    def _pairs(self, value: Pairs) -> dict[str, Any]:
+    def _pairs(self, value: Pairs, name: str) -> dict[str, Any]:
         rendered = {}
         for key, item in value.pairs:
-            name = key if key.__class__ is str else str(self.value(key))
-            rendered[self.key(name)] = self.value(item, name)
+            if key.__class__ is str:
+                # With names only a key is shown if it is a name: it may as well be a customer's address.
+                shown = "str" if self.names_only and not key.isidentifier() else key
+                rendered[self.key(shown)] = self.value(item, key)
+            else:
+                rendered[self.key(str(self.value(key)))] = self.value(item)
         if value.more:
-            self.flags.add("truncated")
-            rendered["…"] = f"{value.more} more"
+            self._leave_out(value.more, rendered)
         return rendered
 
-    def _dict(self, value: dict[str, Any]) -> dict[str, Any]:
-        return {name: self.value(item, name) for name, item in value.items()}
+    def _leave_out(self, count: int, rendered: dict[str, Any]) -> None:
+        self.flags.add("truncated")
+        rendered["…"] = f"{count} more"
 
-    def _cut(self, value: Cut) -> str:
+    def _dict(self, value: dict[str, Any], name: str) -> dict[str, Any]:
+        return self.named(value)
+
+    def _cut(self, value: Cut, name: str) -> str:
         self.flags.add("truncated")
         if self.names_only:
             return type(value.head).__name__
-        head = value.head if isinstance(value.head, str) else value.head[:64].hex()
-        return self.text(head) + "…"
+        head = value.head if isinstance(value.head, str) else self._readable(value.head)
+        return self.text(without_last_run(head), name) + "…"
 
-    def _int(self, value: int) -> int | str:
+    def _int(self, value: int, name: str) -> int | str:
         # Over 63 bits neither SQLite nor a browser holds an int exactly.
         return value if -_MAX_EXACT_INT <= value <= _MAX_EXACT_INT else str(value)
 
-    def _float(self, value: float) -> float | str:
+    def _float(self, value: float, name: str) -> float | str:
         return value if math.isfinite(value) else str(value)
 
-    def _bytes(self, value: bytes) -> str:
-        if len(value) > 64:
-            self.flags.add("truncated")
-            return f"{value[:64].hex()}…"
-        return value.hex()
+    def _bytes(self, value: bytes, name: str) -> str:
+        return self.text(self._readable(value), name)
 
-    def _string(self, value: Any) -> str:
+    def _readable(self, value: bytes) -> str:
+        """Bytes as the text that they are, else their beginning in hex."""
+        text = value.decode("latin-1")
+        if text.isascii() and text.isprintable():
+            return text
+        if len(value) > MAX_HEX_BYTES:
+            self.flags.add("truncated")
+        return value[:MAX_HEX_BYTES].hex()
+
+    def _string(self, value: Any, name: str) -> str:
         return str(value)
 
+    def _iso(self, value: datetime.datetime, name: str) -> str:
+        return value.isoformat()
 
-_RENDERERS: dict[type, Any] = {
+
+def valid_text(text: str) -> str:
+    """The text as valid UTF-8: lone surrogates are replaced."""
+    return text if text.isascii() else text.encode("utf-8", "replace").decode()
+
+
+def without_last_run(text: str) -> str:
+    """What is left of a text that was cut when its end is taken off: it may be the beginning of a secret."""
+    return _LAST_RUN.sub("", text)
+
+
+_STRUCTURES: dict[type, Any] = {
+    ClassName: Renderer._class,
+    Opaque: Renderer._opaque,
+    Left: Renderer._left,
     Instance: Renderer._instance,
     Partial: Renderer._partial,
     Items: Renderer._items,
@@ -138,24 +187,34 @@ _RENDERERS: dict[type, Any] = {
     Cut: Renderer._cut,
     dict: Renderer._dict,
 }
+#: Those that a secret name hides as a whole; of the others only their fields can be secret.
+_NESTED = frozenset({Items, Pairs, Cut, dict})
 _SCALARS: dict[type, Any] = {
     str: Renderer.text,
+    bool: lambda _, value, name: value,
     int: Renderer._int,
     float: Renderer._float,
     bytes: Renderer._bytes,
     Decimal: Renderer._string,
     UUID: Renderer._string,
     datetime.date: Renderer._string,
-    datetime.datetime: lambda _, value: value.isoformat(),
+    datetime.datetime: Renderer._iso,
     datetime.time: Renderer._string,
     datetime.timedelta: Renderer._string,
 }
+#: What is shown of the instances of a model that is secret itself, such as sessions and tokens.
+_HARMLESS = frozenset(
+    {type(None), bool, int, float, datetime.date, datetime.datetime, datetime.time, datetime.timedelta, Opaque, Left}
+)
 
 
 def render(
     frozen: dict[str, Any], masking: Masking, *, names_only: bool, signal: str = ""
 ) -> tuple[dict[str, Any], set[str]]:
-    """What :func:`freeze` kept, as masked JSON-safe data, and flags (``masked``, ``truncated``)."""
+    """What :func:`freeze` kept, as masked JSON-safe data, and flags (``masked``, ``truncated``).
+
+    Raises :class:`MaskFunctionFailed` when the project's own masking function does.
+    """
     renderer = Renderer(masking, names_only=names_only)
     special = _BY_SIGNAL.get(signal)
     return (special or Renderer.named)(renderer, frozen), renderer.flags
@@ -175,14 +234,25 @@ def _login_failed(renderer: Renderer, frozen: dict[str, Any]) -> dict[str, Any]:
 
 def _setting_changed(renderer: Renderer, frozen: dict[str, Any]) -> dict[str, Any]:
     """The value is known by the setting's name."""
-    rendered = renderer.named(frozen)
     setting = frozen.get("setting")
-    if "value" in frozen and setting.__class__ is str:
-        rendered["value"] = renderer.value(frozen["value"], setting)
+    known_by = setting if setting.__class__ is str else "value"
+    return {
+        renderer.key(name): renderer.value(value, known_by if name == "value" else name)
+        for name, value in frozen.items()
+    }
+
+
+def _m2m_changed(renderer: Renderer, frozen: dict[str, Any]) -> dict[str, Any]:
+    """The keys in ``pk_set`` are those of ``model``."""
+    rendered = renderer.named(frozen)
+    model = frozen.get("model")
+    if isinstance(model, ClassName) and renderer.masking.hides_model(model.name) and frozen.get("pk_set") is not None:
+        rendered["pk_set"] = renderer.masked()
     return rendered
 
 
 _BY_SIGNAL = {
     "django.contrib.auth.signals.user_login_failed": _login_failed,
     "django.core.signals.setting_changed": _setting_changed,
+    "django.db.models.signals.m2m_changed": _m2m_changed,
 }

@@ -1,139 +1,135 @@
 """Names and layouts of the project's classes, found once for each class and without asking the class.
 
 A class can lie about itself (metaclasses, ``__class__``, properties), so everything is read through ``type``'s own
-descriptors. Classes are held weakly: a class that dies takes its entry along, before its id can be used again.
+descriptors. Classes are compared by identity, or by ``issubclass`` with a class that has no metaclass: hashing, ``==``
+and ``in`` would run the metaclass's code. Classes are held weakly: one that dies takes its entry along, before its id
+can be used again.
 """
 
 import operator
 import sys
 import weakref
 from collections.abc import Callable
-from decimal import Decimal
-from types import MemberDescriptorType
+from types import GetSetDescriptorType, MemberDescriptorType
 from typing import Any
 
 _module_of = type.__dict__["__module__"].__get__
 _qualname_of = type.__dict__["__qualname__"].__get__
 mro_of: Callable[[type], tuple[type, ...]] = type.__dict__["__mro__"].__get__
+class_dict_of: Callable[[type], Any] = type.__dict__["__dict__"].__get__
 dict_of = object.__getattribute__
 
-#: Longest text, and most bits, that all fields of an instance may have together to be copied without a closer look.
-PLAIN_TEXT_CHARS = 2_048
-PLAIN_INT_BITS = 2_048
-PLAIN_SIZED_BYTES = 2_048
+MAX_NAME_CHARS = 200
 
 
 class Shape:
     """What is known of a class."""
 
-    __slots__ = ("attnames", "get", "is_model", "label", "name", "options", "pk_attnames", "plans", "revealed", "slots")
+    __slots__ = ("_class", "attnames", "get", "is_model", "label", "name", "pk_attnames", "revealed", "state")
 
-    def __init__(self, cls: type) -> None:
+    def __init__(self, cls: type, when_gone: Callable[[Any], None]) -> None:
+        self._class = weakref.ref(cls, when_gone)
         self.label = self.name = dotted_name(cls)
         self.revealed = _revealed(cls)
-        #: those of ``revealed`` that are kept in ``__slots__``
-        self.slots: dict[str, Any] = {
-            name: descriptor
-            for base in mro_of(cls)
-            for name, descriptor in type.__getattribute__(base, "__dict__").items()
-            if name in self.revealed and type(descriptor) is MemberDescriptorType
-        }
-        self.options = _options(cls)
-        self.is_model = self.options is not None
-        if self.is_model:
-            self.label = f"{self.options.app_label}.{self.options.object_name}"
+        options = _options(cls)
+        self.is_model = options is not None
+        if options is not None:
+            self.label = f"{_clean(options.app_label)}.{_clean(options.object_name)}"
         self.attnames: tuple[str, ...] = ()
         self.pk_attnames: tuple[str, ...] = ()
+        #: from an instance's ``__dict__`` to its fields' values; None until the fields are learnt
         self.get: Callable[[dict[str, Any]], tuple[Any, ...]] | None = None
-        #: types of the fields' values → whether such values can be copied as they are; None: look at each
-        self.plans: dict[tuple[type, ...], Callable[[tuple[Any, ...]], bool] | None] = {}
+        #: an instance's ``__dict__``, whatever property of that name the class has
+        self.state: Callable[[Any], Any] | None = None
 
     def learn_fields(self) -> bool:
         """Find out which fields the model has; False while models are still being loaded, and for other classes."""
-        options = self.options
+        cls = self._class()
+        options = _options(cls) if cls is not None else None
         if options is None or options.abstract or not options.apps.models_ready:
             return False
         pk_fields = getattr(options, "pk_fields", None) or [options.pk]
-        self.pk_attnames = tuple(field.attname for field in pk_fields)
-        self.attnames = tuple(field.attname for field in options.concrete_fields)
+        self.pk_attnames = tuple(map(_attname, pk_fields))
+        self.attnames = tuple(map(_attname, options.concrete_fields))
+        self.state = dict_descriptor(sys.modules["django.db.models.base"].Model).__get__
         self.get = _tuple_getter(self.attnames)
         return True
 
-    def plan(self, values: tuple[Any, ...]) -> Callable[[tuple[Any, ...]], bool] | None:
-        """A test that says of values of these types whether they are small enough to be copied as they are."""
-        types = tuple(map(type, values))
-        try:
-            return self.plans[types]
-        except KeyError:
-            if len(self.plans) > 64:
-                self.plans.clear()
-            plan = self.plans[types] = _plan(types)
-            return plan
+
+def _attname(field: Any) -> str:
+    return str.__str__(dict_of(field, "__dict__")["attname"])
 
 
-def _plan(types: tuple[type, ...]) -> Callable[[tuple[Any, ...]], bool] | None:
-    if not PLAIN.issuperset(types):
-        return None
-    tests: list[tuple[Callable[[Any], tuple[Any, ...]], Callable[[Any], int], int]] = []
-    for kinds, size, limit in (
-        ((str,), len, PLAIN_TEXT_CHARS),
-        ((int,), int.bit_length, PLAIN_INT_BITS),
-        ((bytes, Decimal), sys.getsizeof, PLAIN_SIZED_BYTES),
-    ):
-        indexes = [index for index, cls in enumerate(types) if cls in kinds]
-        if indexes:
-            tests.append((_tuple_getter(indexes), size, limit))
-
-    def is_small(values: tuple[Any, ...]) -> bool:
-        for get, size, limit in tests:  # noqa: SIM110 - a generator would double the cost
-            if sum(map(size, get(values))) > limit:
-                return False
-        return True
-
-    return is_small
-
-
-def _tuple_getter(keys: Any) -> Callable[[Any], tuple[Any, ...]]:
+def _tuple_getter(keys: tuple[str, ...]) -> Callable[[dict[str, Any]], tuple[Any, ...]]:
     if len(keys) == 1:
         (key,) = keys
-        return lambda container: (container[key],)
+        return lambda state: (state[key],)
     return operator.itemgetter(*keys)
 
 
-_shapes: dict[int, tuple[Shape, "weakref.ref[type]"]] = {}
+_shapes: dict[int, Shape] = {}
 
 
 def shape_of(cls: type) -> Shape:
     """What is known of *cls*; found out at the first call."""
-    known = _shapes.get(id(cls))
-    if known is not None:
-        return known[0]
-    shape, key = Shape(cls), id(cls)
-    _shapes[key] = (shape, weakref.ref(cls, lambda _: _shapes.pop(key, None)))
+    key = id(cls)
+    shape = _shapes.get(key)
+    if shape is None:
+        shape = _shapes[key] = Shape(cls, lambda _, forget=_shapes.pop: forget(key, None))  # type: ignore[misc]
     return shape
 
 
 def _options(cls: type) -> Any:
     """``Model._meta``, None when *cls* is not a model."""
-    base = sys.modules.get("django.db.models.base")
-    if base is None or base.ModelBase not in mro_of(type(cls)):
+    model = getattr(sys.modules.get("django.db.models.base"), "Model", None)  # None: it is being imported
+    if model is None or not type.__subclasscheck__(model, cls):
         return None
-    return type.__getattribute__(cls, "__dict__").get("_meta")
+    options = class_dict_of(cls).get("_meta")
+    is_real = issubclass(type(options), sys.modules["django.db.models.options"].Options)
+    return options if is_real else None
+
+
+def dict_descriptor(cls: type) -> Any:
+    """Python's own descriptor of ``__dict__`` for instances of *cls*; None when they have none."""
+    for base in mro_of(cls):
+        descriptor = class_dict_of(base).get("__dict__")
+        if type(descriptor) is GetSetDescriptorType:
+            return descriptor
+    return None
+
+
+def slot_of(value: Any, cls: type, name: str) -> Any:
+    """What the instance keeps in ``__slots__`` under *name*; :class:`AttributeError` when there is nothing."""
+    for base in mro_of(cls):
+        descriptor = class_dict_of(base).get(name)
+        if type(descriptor) is MemberDescriptorType:
+            return descriptor.__get__(value)
+    raise AttributeError(name)
 
 
 def dotted_name(cls: type) -> str:
-    """The class's module and qualified name; "builtins." is left out."""
-    module, name = _module_of(cls), _qualname_of(cls)
-    if type(module) is not str:
-        return str.__str__(name)
-    return name if module == "builtins" else f"{module}.{name}"
+    """The class's module and qualified name, as valid UTF-8 of at most 200 characters; "builtins." is left out."""
+    name = _clean(_qualname_of(cls))
+    try:
+        module = _module_of(cls)
+    except AttributeError:  # it was deleted
+        return name
+    if type(module) is not str or module == "builtins":
+        return name
+    return _clean(f"{module}.{name}")
 
 
-#: What may be told of objects that are not plain data: attributes from the instance's ``__dict__``.
+def _clean(name: str) -> str:
+    """A plain string with no lone surrogate, whatever subclass it was of."""
+    return str.__str__(name)[:MAX_NAME_CHARS].encode("utf-8", "replace").decode()
+
+
+#: What may be told of objects that are not plain data: attributes from the instance's ``__dict__`` or slots.
 _REVEALED: dict[str, tuple[str, ...]] = {
     "django.http.request.HttpRequest": ("method",),
     "django.template.base.Template": ("name",),
     "django.db.backends.base.base.BaseDatabaseWrapper": ("alias",),
+    "django.db.models.fields.files.FieldFile": ("name",),
     "django.apps.config.AppConfig": ("label",),
     "django.db.migrations.migration.Migration": ("app_label", "name"),
     "django.tasks.base.TaskResult": ("id", "status"),
@@ -142,29 +138,3 @@ _REVEALED: dict[str, tuple[str, ...]] = {
 
 def _revealed(cls: type) -> tuple[str, ...]:
     return next((_REVEALED[name] for name in map(dotted_name, mro_of(cls)) if name in _REVEALED), ())
-
-
-def _plain_types() -> frozenset[type]:
-    import datetime
-    import uuid
-
-    return frozenset(
-        {
-            type(None),
-            bool,
-            int,
-            float,
-            str,
-            bytes,
-            Decimal,
-            datetime.date,
-            datetime.datetime,
-            datetime.time,
-            datetime.timedelta,
-            uuid.UUID,
-        }
-    )
-
-
-#: Immutable, without code of the project's in them.
-PLAIN = _plain_types()

@@ -13,6 +13,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any, Protocol
 
 import msgspec
+from channels.exceptions import StopConsumer
 from channels.generic.websocket import AsyncWebsocketConsumer
 
 from livesignals.events import Event
@@ -126,6 +127,13 @@ class LiveConsumer(AsyncWebsocketConsumer):
             await self.close(CLOSE_TOO_MANY)
             return
         self.tasks = [asyncio.ensure_future(task) for task in (self._pump(), self._tell_state(), self._check_access())]
+
+    async def websocket_disconnect(self, message: Any) -> None:
+        # Channels' own closes old database connections last; see dispatch.
+        for group in self.groups:
+            await self.channel_layer.group_discard(group, self.channel_name)
+        await self.disconnect(message["code"])
+        raise StopConsumer
 
     async def disconnect(self, code: int) -> None:
         for task in self.tasks:

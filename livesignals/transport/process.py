@@ -1,9 +1,13 @@
 """What this process has one of: a journal, a flusher, a feed. Each is made, and imported, when it is first asked for:
 a project's start-up pays for capture only."""
 
+import logging
 import os
 import threading
+from collections.abc import Callable
 from typing import TYPE_CHECKING
+
+from django.utils.module_loading import import_string
 
 from livesignals import conf
 from livesignals.capture import Describer
@@ -14,6 +18,8 @@ from livesignals.transport.flusher import Flusher
 if TYPE_CHECKING:
     from livesignals.journal import Journal
     from livesignals.transport.feed import Feed
+
+logger = logging.getLogger("livesignals")
 
 _lock = threading.Lock()
 _journal: "Journal | None" = None
@@ -69,7 +75,20 @@ def _make_describer() -> Describer:
         settings = conf.read()
     except ConfigurationError:
         return Describer(Masking(), names_only=True)  # broken since the start, so what is secret is not known
-    return Describer(Masking(settings.mask), names_only=not conf.shows_values(settings))
+    return Describer(_make_masking(settings), names_only=not conf.shows_values(settings))
+
+
+def _make_masking(settings: conf.Settings) -> Masking:
+    if settings.mask_function is None:
+        return Masking(settings.mask)
+    try:
+        function: Callable[[str, str], str | None] = import_string(settings.mask_function)
+    except Exception as error:
+        # What it would have masked is not known.
+        problem = type(error).__qualname__
+        logger.error("livesignals: LIVESIGNALS['MASK_FUNCTION'] cannot be imported (%s): all is masked.", problem)
+        return Masking.blind()
+    return Masking(settings.mask, function)
 
 
 def _forget_after_fork() -> None:

@@ -1,12 +1,11 @@
 """Nothing is lost and nothing comes twice, whatever happens between a send and the page."""
 
-import json
 from collections.abc import Callable
 from itertools import pairwise
 from typing import Any
 
 import pytest
-from playwright.sync_api import Page, WebSocket
+from playwright.sync_api import Page
 
 from livesignals.filters import parse
 from tests.browser.conftest import Dashboard, Shop
@@ -26,32 +25,40 @@ for n in range({SENDS}):
 FILTER = "sender:delivery"
 
 
+#: Keeps what the page has put in; what reached the browser on a socket that was cut is not the page's.
+KEEPING = """
+window.taken = [];
+document.addEventListener('htmx:ws:after:message:incoming', ({detail}) => {
+  const message = detail.message.parsed;
+  if (message?.type === 'rows') window.taken.push(message);
+}, true);
+"""
+
+
 class Frames:
-    """What the page was sent, kept as it came."""
+    """What the page has put into its list, frame by frame."""
 
     def __init__(self, page: Page) -> None:
         self.page = page
-        self.rows: list[dict[str, Any]] = []
-        page.on("websocket", self._listen)
+        page.add_init_script(KEEPING)
 
-    def _listen(self, socket: WebSocket) -> None:
-        socket.on("framereceived", self._take)
-
-    def _take(self, payload: str | bytes) -> None:
-        message = json.loads(payload)
-        if message["type"] == "rows":
-            self.rows.append(message)
+    @property
+    def rows(self) -> list[dict[str, Any]]:
+        """The frames that hold rows, in order, without the rows."""
+        frames: list[dict[str, Any]] = self.page.evaluate(
+            "(window.taken ?? []).map(({frame, id, reset}) => ({frame, id, reset}))"
+        )
+        return frames
 
     def spans(self) -> list[tuple[int, int, int]]:
         """(first id, last id, how many events) of every row, oldest first."""
         spans: list[tuple[int, int, int]] = self.page.evaluate(
-            """frames => frames.flatMap(html => {
+            """() => window.taken.flatMap(({content: html}) => {
                  const list = new DOMParser().parseFromString(`<ul>${html}</ul>`, 'text/html').querySelector('ul');
                  return [...list.children].reverse().map(row => row.dataset.id
                    ? [+row.dataset.id, +row.dataset.id, 1]
                    : [+row.dataset.first, +row.dataset.last, +row.dataset.count]);
-               })""",
-            [frame["content"] for frame in self.rows],
+               })"""
         )
         return spans
 

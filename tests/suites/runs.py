@@ -25,10 +25,11 @@ MODES = ("plain", "captured")
 class Suite(NamedTuple):
     """A suite that can be run."""
 
-    requirement: str  # "django==6.1.3"
+    name: str  # "django-6.1.3"
     locked: Path  # the requirements file with its hash
     folder: str  # where it is run, below its source distribution
-    command: tuple[str, ...]  # what follows the interpreter; tests may be named after it
+    command: tuple[str, ...]  # what follows the interpreter; modules may be named after it
+    module: str  # regular expression: what names the module in a test's id
 
 
 class Run(NamedTuple):
@@ -72,15 +73,15 @@ class Comparison(NamedTuple):
         return faults
 
 
-def compare(suite: Suite, tests: Sequence[str] = (), *, timeout: float) -> Comparison:
-    """Run *tests* of *suite*, without names all, both ways at once.
+def compare(suite: Suite, modules: Sequence[str] = (), *, timeout: float) -> Comparison:
+    """Run *modules* of *suite*, all when none is named, both ways at once.
 
     Raises CalledProcessError when the source cannot be had, TimeoutExpired after *timeout* seconds, RuntimeError when
     a run ended before its tests did.
     """
     source = _source(suite)
     with TemporaryDirectory(prefix="livesignals-suite-") as folder:
-        processes = {mode: _start(suite, tests, source / mode, Path(folder), mode) for mode in MODES}
+        processes = {mode: _start(suite, modules, source / mode, Path(folder), mode) for mode in MODES}
         try:
             for process in processes.values():
                 process.wait(timeout)
@@ -90,7 +91,7 @@ def compare(suite: Suite, tests: Sequence[str] = (), *, timeout: float) -> Compa
         return Comparison(*(_read(Path(folder), mode) for mode in MODES))
 
 
-def _start(suite: Suite, tests: Sequence[str], source: Path, folder: Path, mode: str) -> "subprocess.Popen[bytes]":
+def _start(suite: Suite, modules: Sequence[str], source: Path, folder: Path, mode: str) -> "subprocess.Popen[bytes]":
     ours = ("DJANGO_", "LIVESIGNALS_", "PYTEST_")
     environment = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
     environment |= {
@@ -100,7 +101,7 @@ def _start(suite: Suite, tests: Sequence[str], source: Path, folder: Path, mode:
     }
     with (folder / f"{mode}.log").open("wb") as log:
         return subprocess.Popen(
-            [sys.executable, *suite.command, *tests],
+            [sys.executable, *suite.command, *modules],
             cwd=source / suite.folder,
             env=environment,
             stdin=subprocess.DEVNULL,
@@ -122,9 +123,9 @@ def _read(folder: Path, mode: str) -> Run:
 
 def _source(suite: Suite) -> Path:
     """The folder that has a copy for each mode; downloaded when there is none."""
-    folder = SOURCES / suite.requirement
+    folder = SOURCES / suite.name
     SOURCES.mkdir(parents=True, exist_ok=True)
-    with (SOURCES / f"{suite.requirement}.lock").open("w") as lock:
+    with (SOURCES / f"{suite.name}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)  # several Pythons may want the same suite
         if not folder.exists():
             with TemporaryDirectory(dir=SOURCES) as made:

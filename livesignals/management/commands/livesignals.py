@@ -1,10 +1,11 @@
 """``manage.py livesignals serve | tail | export | prune | doctor``."""
 
 import re
+import signal
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import nullcontext
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -88,12 +89,18 @@ class Command(BaseCommand):
         chosen, journal = parse(" ".join(filter)), get_journal()
         bounds = journal.bounds()
         after = bounds.last if since is None and not no_follow else _since(since, bounds.first - 1)
-        try:
-            for event in _follow(journal, chosen, after, bounds.epoch, tell=self.stderr.write, follow=not no_follow):
+        with _interrupts() as is_interrupted:
+            for event in _follow(
+                journal,
+                chosen,
+                after,
+                bounds.epoch,
+                tell=self.stderr.write,
+                follow=not no_follow,
+                is_over=is_interrupted,
+            ):
                 self.stdout.write(encode(event).decode() if json else _line(event))
                 self.stdout.flush()
-        except KeyboardInterrupt:
-            pass
 
     def export(self, *, filter: list[str], output: str, **options: Any) -> None:
         """Write what is retained, oldest first."""
@@ -175,6 +182,17 @@ def _since(since: str | None, oldest: int) -> int:
         raise CommandError(f"--since takes an id or the word start, not {since!r}.") from None
 
 
+@contextmanager
+def _interrupts() -> Iterator[Callable[[], bool]]:
+    """Whether ctrl-C was pressed. As an exception it may come where it is swallowed, in a destructor or callback."""
+    pressed: list[int] = []
+    outer = signal.signal(signal.SIGINT, lambda number, frame: pressed.append(number))
+    try:
+        yield lambda: bool(pressed)
+    finally:
+        signal.signal(signal.SIGINT, outer)
+
+
 def _follow(
     journal: Journal,
     chosen: Filter,
@@ -184,6 +202,7 @@ def _follow(
     tell: Callable[[str], object],
     follow: bool,
     until: int | None = None,
+    is_over: Callable[[], bool] = lambda: False,
 ) -> Iterator[Event]:
     """Matching events after an id, in order; with *follow*, for ever. What has been evicted meanwhile is told."""
     while True:
@@ -196,7 +215,7 @@ def _follow(
             after = bounds.first - 1
         found = journal.search_forward(chosen, after=after, limit=READ_EVENTS)
         for event in found.events:
-            if until is not None and event.id > until:
+            if is_over() or (until is not None and event.id > until):
                 return
             yield event
         after = found.scanned_to
@@ -205,6 +224,8 @@ def _follow(
         if not follow or (until is not None and after >= until):
             return
         while not journal.changed():
+            if is_over():
+                return
             time.sleep(POLL_SECONDS)
 
 
