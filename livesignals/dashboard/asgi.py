@@ -169,8 +169,7 @@ async def _send_response(response: HttpResponseBase, send: Send, *, is_head: boo
     headers += [
         (b"set-cookie", cookie.output(header="").strip().encode("ascii")) for cookie in response.cookies.values()
     ]
-    streaming = getattr(response, "streaming", False)
-    body = b"".join(response.streaming_content) if streaming else response.content  # type: ignore[attr-defined]
+    body: bytes = response.content  # type: ignore[attr-defined]  # nothing here streams
     if b"content-length" not in dict(headers):
         headers.append((b"content-length", b"%d" % len(body)))
     await send({"type": "http.response.start", "status": response.status_code, "headers": headers})

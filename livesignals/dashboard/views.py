@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
+from django.http import FileResponse, Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.utils.html import format_html
 from django.utils.translation import gettext
 from django.views.static import serve
@@ -83,9 +83,15 @@ def static(request: HttpRequest, path: str) -> HttpResponseBase:
     if not path.startswith("livesignals/"):
         raise Http404
     try:
-        return serve(request, path, document_root=str(STATIC_ROOT))
+        response = serve(request, path, document_root=str(STATIC_ROOT))
     except OSError:  # a name that no file can have
         raise Http404 from None
+    if not isinstance(response, FileResponse) or response.file_to_stream is None:
+        return response  # not modified
+    # Read here, on a worker thread, and closed here: the response's own close() would send request_finished.
+    with response.file_to_stream as file:
+        content = file.read()
+    return HttpResponse(content, headers=dict(response.items()))
 
 
 def _matching(journal: Journal, chosen: Filter, first: int, last: int) -> Iterator[Event]:
