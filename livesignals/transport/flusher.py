@@ -43,7 +43,7 @@ HOLD_SECONDS = 0.25
 #: How often a process says that it is alive while nothing is sent.
 HEARTBEAT_SECONDS = 10.0
 #: How long a process that ends waits for its last batch.
-CLOSE_SECONDS = 2.0
+CLOSE_SECONDS = 5.0
 #: How long a fork waits for the batch that is being written.
 FORK_SECONDS = 0.5
 RETRY_SECONDS = (0.25, 0.5, 1.0, 2.0)
@@ -181,7 +181,11 @@ class Flusher:
         thread = self._thread
         if thread is not None and thread.is_alive():
             self._ring()
+            deadline = time.monotonic() + FORK_SECONDS
             thread.join(FORK_SECONDS)
+            # Before Python 3.13, join returns a moment before the system's thread is gone, and a fork would warn of it.
+            while os.path.exists(f"/proc/self/task/{thread.native_id}") and time.monotonic() < deadline:
+                time.sleep(0.0005)
 
     def _after_fork_in_parent(self) -> None:
         self._is_forking = False
