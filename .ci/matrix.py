@@ -29,6 +29,7 @@ ONCE = (
     "tests/journal",
     "tests/management",
     "tests/project/test_traffic.py",
+    "tests/snapshot/test_canaries.py",
     "tests/snapshot/test_hostile.py",
     "tests/suites",
 )

@@ -1,0 +1,23 @@
+"""What is made of a send, from its arguments to its JSON."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from livesignals.snapshot import Masking, freeze, render
+
+Show = Callable[..., dict[str, Any]]
+
+
+@pytest.fixture
+def show() -> Show:
+    """The arguments of a send, as its event carries them."""
+
+    def show(
+        signal: str = "", masking: Masking | None = None, names_only: bool = False, **named: Any
+    ) -> dict[str, Any]:
+        rendered, _ = render(freeze(named), masking or Masking(), names_only=names_only, signal=signal)
+        return rendered
+
+    return show
