@@ -1,4 +1,7 @@
-"""A send that has ended, in words: the event. On the flusher's thread."""
+"""A send that has ended, in words: the event. On the flusher's thread.
+
+Every send of the process passes here, so what repeats (names, causes, places) is made once and kept.
+"""
 
 import binascii
 import os
@@ -6,14 +9,27 @@ import socket
 import time
 from itertools import islice
 from types import CodeType
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
 from livesignals.capture.receivers import short_path
 from livesignals.capture.scope import PROCESS, CauseScope
 from livesignals.capture.sends import Call, Send
-from livesignals.events import Cause, Error, Event, Process, ReceiverCall, Returned, Transaction
+from livesignals.events import (
+    Cause,
+    Error,
+    Event,
+    Process,
+    ReceiverCall,
+    Record,
+    Returned,
+    Transaction,
+    decode_stored,
+    encode_body,
+    flags_text,
+)
+from livesignals.events.model import Status
 from livesignals.snapshot import MaskFunctionFailed, Masking, render, valid_text, without_last_run
 from livesignals.snapshot.freeze import ClassName, Cut, Instance, Items, Left, Opaque, Pairs, Partial
 
@@ -23,6 +39,17 @@ MAX_PLACES = 4_096
 MAX_MESSAGE_CHARS = 512
 MAX_NAME_CHARS = 200
 MAX_RETURNED_CHARS = 200
+
+
+_CONTAINERS: dict[type, str] = {Items: "list", Pairs: "dict", Cut: "str"}
+
+
+class _Caused(NamedTuple):
+    """A cause in the forms in which a record has it."""
+
+    text: str
+    id: str
+    encoded: msgspec.Raw
 
 
 class Describer:
@@ -35,8 +62,9 @@ class Describer:
         self.pid = os.getpid()
         self.token = binascii.hexlify(os.urandom(6)).decode()
         self._second = (-1, "")
+        self._names: dict[str, str] = {}
         #: by id of the scope; the entry keeps the scope, so the id stays its own
-        self._causes: dict[int, tuple[CauseScope, tuple[Any, ...], Cause]] = {}
+        self._causes: dict[int, tuple[CauseScope, tuple[Any, ...], _Caused]] = {}
         self._places: dict[tuple[int, int], tuple[CodeType, str]] = {}
         self.set_clock()
 
@@ -46,55 +74,91 @@ class Describer:
 
     def event(self, send: Send) -> Event:
         """The event of a send that has ended."""
+        return decode_stored("", 0, self.record(send).body)
+
+    def record(self, send: Send) -> Record:
+        """The event of a send that has ended, encoded, as a journal takes it."""
         try:
-            return self._event(send)
+            return self._record(send)
         except MaskFunctionFailed:  # it is in the log
             masking, self.masking = self.masking, Masking.blind()
             try:
-                return self._event(send)
+                return self._record(send)
             finally:
                 self.masking = masking
 
-    def _event(self, send: Send) -> Event:
+    def _record(self, send: Send) -> Record:
         state = send.signal
-        kwargs, flags = render(send.named, self.masking, names_only=self.names_only, signal=state.name)
-        kwargs = self._within_bounds(kwargs, flags, send)
+        kwargs, flags = self._kwargs(send)
         if send.was_late:
             flags.add("after_response")
-        return Event(
-            uid=self._uid(send.number),
-            parent=self._uid(send.parent) if send.parent else None,
-            root=self._uid(send.root),
-            ts=self._timestamp(send.began + self._offset_ns),
-            signal=state.name,
-            family=state.family,
-            sender=self._name(send.sender),
-            method=send.method,
-            duration_us=None if send.is_skipped else (send.ended - send.began) / 1_000,
-            status="skipped" if send.is_skipped else "raised" if send.error is not None else "returned",
-            error=self._error(send.error),
-            receivers=[self._receiver(call, send.began) for call in send.kept_calls],
-            kwargs=kwargs,
-            cause=self._cause(send),
-            where=self._place(send.where),
-            transaction=self._transaction(send),
-            process=Process(host=self.host, pid=self.pid, seq=send.number),
-            thread=self._name(send.thread),
-            flags=sorted(flags),
+        ts_us = (send.began + self._offset_ns) // 1_000
+        uid = self._uid(send.number)
+        root = uid if send.root == send.number else self._uid(send.root)
+        sender = self._name(send.sender)
+        duration_us = None if send.is_skipped else (send.ended - send.began) / 1_000
+        status: Status = "skipped" if send.is_skipped else "raised" if send.error is not None else "returned"
+        cause = self._cause(send)
+        transaction = self._transaction(send)
+        sorted_flags = sorted(flags)
+        body = encode_body(
+            Event(
+                uid=uid,
+                parent=self._uid(send.parent) if send.parent else None,
+                root=root,
+                ts=self._timestamp(ts_us),
+                signal=state.name,
+                family=state.family,
+                sender=sender,
+                method=send.method,
+                duration_us=duration_us,
+                status=status,
+                error=self._error(send.error),
+                receivers=[self._receiver(call, send.began) for call in send.kept_calls],
+                kwargs=kwargs,  # type: ignore[arg-type] # encoded already, as the next one is
+                cause=cause.encoded,  # type: ignore[arg-type]
+                where=self._place(send.where),
+                transaction=transaction,
+                process=Process(self.host, self.pid, send.number),
+                thread=self._name(send.thread),
+                flags=sorted_flags,
+            )
+        )
+        return Record(
+            root,
+            ts_us,
+            state.name,
+            state.family,
+            sender,
+            duration_us,
+            len(send.kept_calls),
+            status,
+            cause.text,
+            cause.id,
+            transaction.state if transaction else None,
+            transaction.id if transaction else None,
+            flags_text(sorted_flags),
+            len(body),
+            body,
         )
 
     def _name(self, name: str) -> str:
         """A name that the project gave: it can be anything."""
-        return valid_text(self.masking.mask_text(name[:MAX_NAME_CHARS]))
+        known = self._names.get(name)
+        if known is None:
+            if len(self._names) > MAX_PLACES:
+                self._names.clear()
+            known = self._names[name] = valid_text(self.masking.mask_text(name[:MAX_NAME_CHARS]))
+        return known
 
     def _uid(self, number: int) -> str:
         return f"{self.token}-{number:x}"
 
-    def _timestamp(self, ns: int) -> str:
-        second, rest = divmod(ns, 1_000_000_000)
+    def _timestamp(self, us: int) -> str:
+        second, rest = divmod(us, 1_000_000)
         if self._second[0] != second:
             self._second = (second, time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(second)))
-        return f"{self._second[1]}.{rest // 1_000:06d}Z"
+        return f"{self._second[1]}.{rest:06d}Z"
 
     def _receiver(self, call: Call, began: int) -> ReceiverCall:
         return ReceiverCall(
@@ -113,12 +177,12 @@ class Describer:
         if frozen is None:
             return None
         rendered, _ = render({"returned": frozen}, self.masking, names_only=self.names_only)
-        value = rendered["returned"]
+        value = msgspec.to_builtins(rendered["returned"])
         if isinstance(frozen, Instance | Partial):
             return Returned(frozen.shape.label, str(value["pk"]))
         if isinstance(frozen, Opaque | ClassName | Left):
             return Returned(frozen.name, "")
-        kind = {Items: "list", Pairs: "dict", Cut: "str"}.get(type(frozen), type(frozen).__name__)
+        kind = _CONTAINERS.get(type(frozen), type(frozen).__name__)
         text = value if isinstance(value, str) else msgspec.json.encode(value).decode()
         return Returned(kind, text if len(text) <= MAX_RETURNED_CHARS else text[:MAX_RETURNED_CHARS] + "…")
 
@@ -148,7 +212,7 @@ class Describer:
             message = without_last_run(message[:MAX_MESSAGE_CHARS]) + "…"
         return Error(kind, valid_text(self.masking.mask_value("error", message)))
 
-    def _cause(self, send: Send) -> Cause:
+    def _cause(self, send: Send) -> "_Caused":
         scope = send.cause
         known = self._causes.get(id(scope))
         if known is not None and known[0] is scope and known[1] == (scope.route, scope.status, send.thread):
@@ -156,8 +220,9 @@ class Describer:
         if len(self._causes) > MAX_PLACES:
             self._causes.clear()
         cause = self._new_cause(send)
-        self._causes[id(scope)] = scope, (scope.route, scope.status, send.thread), cause
-        return cause
+        caused = _Caused(f"{cause.kind} {cause.name}", cause.id, msgspec.Raw(msgspec.json.encode(cause)))
+        self._causes[id(scope)] = scope, (scope.route, scope.status, send.thread), caused
+        return caused
 
     def _new_cause(self, send: Send) -> Cause:
         scope = send.cause
@@ -175,12 +240,17 @@ class Describer:
             user=None if scope.user is None else self._name(scope.user),
         )
 
-    def _within_bounds(self, kwargs: dict[str, Any], flags: set[str], send: Send) -> dict[str, Any]:
-        if len(msgspec.json.encode(kwargs)) <= MAX_KWARGS_BYTES:
-            return kwargs
-        flags.add("truncated")
-        shorter, _ = render(send.named, self.masking, names_only=True)
-        return shorter if len(msgspec.json.encode(shorter)) <= MAX_KWARGS_BYTES else {"…": f"{len(kwargs)} arguments"}
+    def _kwargs(self, send: Send) -> tuple[msgspec.Raw, set[str]]:
+        """What the send carried, as JSON within bounds, and flags."""
+        kwargs, flags = render(send.named, self.masking, names_only=self.names_only, signal=send.signal.name)
+        encoded = msgspec.json.encode(kwargs)
+        if len(encoded) > MAX_KWARGS_BYTES:
+            flags.add("truncated")
+            shorter, _ = render(send.named, self.masking, names_only=True)
+            encoded = msgspec.json.encode(shorter)
+            if len(encoded) > MAX_KWARGS_BYTES:
+                encoded = msgspec.json.encode({"…": f"{len(kwargs)} arguments"})
+        return msgspec.Raw(encoded), flags
 
     def _place(self, where: tuple[CodeType, int] | None) -> str | None:
         """The line behind an instruction, as "shop/views.py:41 place_order"."""

@@ -22,6 +22,7 @@ from livesignals.capture import scope, signals, transactions
 from livesignals.capture.receivers import receiver_name
 from livesignals.snapshot import freeze
 from livesignals.snapshot.freeze import freeze_value
+from livesignals.snapshot.types import shapes
 
 logger = logging.getLogger("livesignals")
 clock = perf_counter_ns
@@ -143,7 +144,7 @@ def begin(signal: Any, sender: Any, named: dict[str, Any], method: str) -> Send 
         begun = Send(
             number,
             state,
-            sender if type(sender) is str else signals.sender_name(sender),
+            shapes[id(sender)].label if id(sender) in shapes else signals.sender_name(sender),
             method,
             freeze(named),
             _where(),

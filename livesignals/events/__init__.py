@@ -2,6 +2,7 @@
 
 from livesignals.events.codec import decode, decode_stored, encode, encode_body, splice
 from livesignals.events.model import Cause, Error, Event, Process, ReceiverCall, Returned, Transaction
+from livesignals.events.record import Record, flags_text, record_of
 
 __all__ = [
     "Cause",
@@ -9,11 +10,14 @@ __all__ = [
     "Event",
     "Process",
     "ReceiverCall",
+    "Record",
     "Returned",
     "Transaction",
     "decode",
     "decode_stored",
     "encode",
     "encode_body",
+    "flags_text",
+    "record_of",
     "splice",
 ]

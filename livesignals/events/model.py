@@ -62,7 +62,7 @@ class Transaction(Struct, frozen=True, kw_only=True):
     id: str = ""  # "" under autocommit
 
 
-class Process(Struct, frozen=True, kw_only=True):
+class Process(Struct, frozen=True):
     """Where the send was made."""
 
     host: str

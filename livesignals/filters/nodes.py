@@ -9,7 +9,7 @@ from livesignals.filters.fields import Field
 from livesignals.filters.matchers import Matcher
 from livesignals.filters.sources import Predicate
 from livesignals.filters.sql import Sql, joined
-from livesignals.filters.text import event_text, fold
+from livesignals.filters.text import event_text, fold, said_in_json
 
 
 class Node:
@@ -72,7 +72,7 @@ class Words(Node):
         return lambda event: needle in event_text(event)
 
     def sql(self) -> Sql:
-        return Sql("instr(text, ?) > 0", (self._needle,))
+        return Sql("livesignals_says(body, ?, ?)", (self._needle, said_in_json(self._needle)))
 
     @property
     def _needle(self) -> str:

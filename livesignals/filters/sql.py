@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from livesignals.filters.text import fold
+from livesignals.filters.text import body_says, fold
 
 if TYPE_CHECKING:
     import apsw
@@ -18,8 +18,14 @@ class Sql(NamedTuple):
 
 
 def register(connection: "apsw.Connection") -> None:
-    """Give *connection* the one function of ours that the expressions call. Needed before a filter runs."""
+    """Give *connection* the functions of ours that the expressions call. Needed before a filter runs."""
     connection.create_scalar_function("livesignals_fold", _fold, 1, deterministic=True)
+    connection.create_scalar_function("livesignals_says", _says, 3, deterministic=True)
+
+
+def _says(*values: Any) -> bool:
+    body, needle, hint = values
+    return body_says(body, needle, hint)
 
 
 def _fold(*values: Any) -> str | None:

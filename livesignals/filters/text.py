@@ -1,14 +1,11 @@
-"""What a bare word is looked for in, and how text is compared without regard to case.
+"""What a bare word is looked for in, and how text is compared without regard to case."""
 
-The journal stores ``event_text`` beside each event and the live predicate computes it, so that both
-look in the same words.
-"""
-
+import re
 from typing import Any
 
 import msgspec
 
-from livesignals.events import Cause, Event
+from livesignals.events import Cause, Event, decode_stored
 
 #: Characters of ``event_text``; what is further back cannot be found by a bare word.
 TEXT_LIMIT = 4_096
@@ -61,6 +58,23 @@ def event_text(event: Event) -> str:
     if text.count("\n") >= len(lines):
         text = "\n".join([line.replace("\n", " ") for line in lines])
     return fold(text)[:TEXT_LIMIT]
+
+
+def body_says(body: str, needle: str, hint: str) -> bool:
+    """Whether ``event_text`` of the event with this JSON body holds *needle*, a folded text.
+
+    *hint* is ``said_in_json(needle)``: most bodies do not hold it, and need not be opened.
+    """
+    return hint in body.casefold() and needle in event_text(decode_stored("", 0, body.encode()))
+
+
+def said_in_json(needle: str) -> str:
+    """The longest part of a folded text that JSON writes as it is, and that is of one field."""
+    return max(_WRITTEN_ALIKE.findall(needle), key=len, default="")
+
+
+#: Left out: what JSON escapes, what stands for that in a folded text, and what joins fields in one line of the text.
+_WRITTEN_ALIKE = re.compile(r'[^\s"\\=\x00-\x1f\x7f\ufffd]+')
 
 
 def _add_values(lines: list[str], kwargs: dict[str, Any]) -> None:

@@ -11,7 +11,7 @@ from typing import Literal
 
 from msgspec import Struct
 
-from livesignals.events import Event
+from livesignals.events import Event, Record
 from livesignals.filters import Filter
 
 TREE_LIMIT = 500
@@ -122,7 +122,7 @@ class Journal(ABC):
         self.retain_bytes = retain_bytes
 
     @abstractmethod
-    def append(self, events: Sequence[Event], report: ProcessReport) -> Appended:
+    def append(self, records: Sequence[Record], report: ProcessReport) -> Appended:
         """Store a batch and the report of its process, as one: both are there afterwards, or neither.
 
         Evicts the oldest events where the ring is full, a bounded number each time. An empty batch

@@ -8,7 +8,8 @@ from itertools import islice
 
 from msgspec.structs import replace
 
-from livesignals.events import Event, encode
+from livesignals.events import Event, Record, decode_stored, record_of, splice
+from livesignals.events.model import TransactionState
 from livesignals.filters import Filter
 from livesignals.journal import accounts
 from livesignals.journal.base import (
@@ -26,7 +27,36 @@ from livesignals.journal.base import (
     ProcessReport,
     Tail,
 )
-from livesignals.journal.bodies import storable
+
+
+class _Entry:
+    """An event in its place; it is decoded when it is first looked at."""
+
+    __slots__ = ("_event", "epoch", "id", "record")
+
+    def __init__(self, epoch: str, id: int, record: Record) -> None:
+        self.epoch = epoch
+        self.id = id
+        self.record = record
+        self._event: Event | None = None
+
+    @property
+    def event(self) -> Event:
+        event = self._event
+        if event is None:
+            event = self._event = decode_stored(self.epoch, self.id, self.record.body)
+        return event
+
+    @property
+    def line(self) -> bytes:
+        return splice(self.epoch, self.id, self.record.body)
+
+    def resolve(self, state: TransactionState) -> None:
+        """Write how the event's transaction ended into it."""
+        assert self.event.transaction is not None
+        event = replace(self.event, transaction=replace(self.event.transaction, state=state), epoch="", id=0)
+        self.record = record_of(event)._replace(size=self.record.size)
+        self._event = None
 
 
 class MemoryJournal(Journal):
@@ -39,8 +69,7 @@ class MemoryJournal(Journal):
         super().__init__(project=project, retain_events=retain_events, retain_bytes=retain_bytes)
         self._lock = threading.Lock()
         self._epoch = secrets.token_hex(8)
-        self._events: deque[Event] = deque()
-        self._sizes: deque[int] = deque()  # of the events, in the same order
+        self._entries: deque[_Entry] = deque()
         self._last = 0
         self._bytes = 0
         self._evicted = 0
@@ -51,27 +80,26 @@ class MemoryJournal(Journal):
         self._writes = 1
         self._seen_writes = 0
 
-    def append(self, events: Sequence[Event], report: ProcessReport) -> Appended:
-        batch = [(event, size) for event, _, _, size in map(storable, events)]
+    def append(self, records: Sequence[Record], report: ProcessReport) -> Appended:
         with self._lock:
             first = self._last + 1
-            for event, size in batch:
+            for record in records:
                 self._last += 1
-                self._events.append(replace(event, epoch=self._epoch, id=self._last))
-                self._sizes.append(size)
-                self._bytes += size
-                self._by_family[event.family] += 1
+                self._entries.append(_Entry(self._epoch, self._last, record))
+                self._bytes += record.size
+                self._by_family[record.family] += 1
             before = self._reports.get(report.process)
-            self._reports[report.process] = accounts.stored(report, before, len(events))
+            self._reports[report.process] = accounts.stored(report, before, len(records))
             self._evict(self.retain_events, self.retain_bytes)
             self._writes += 1
             return Appended(self._epoch, first, self._last)
 
     def _evict(self, keep_events: int, keep_bytes: int) -> int:
         before = self._evicted
-        while self._events and (len(self._events) > keep_events or self._bytes > keep_bytes):
-            self._by_family[self._events.popleft().family] -= 1
-            self._bytes -= self._sizes.popleft()
+        while self._entries and (len(self._entries) > keep_events or self._bytes > keep_bytes):
+            record = self._entries.popleft().record
+            self._by_family[record.family] -= 1
+            self._bytes -= record.size
             self._evicted += 1
         return self._evicted - before
 
@@ -79,12 +107,11 @@ class MemoryJournal(Journal):
         states = {outcome.tx_id: outcome.state for outcome in outcomes}
         resolved: Counter[str] = Counter()
         with self._lock:
-            for index, event in enumerate(self._events):
-                transaction = event.transaction
-                if transaction and transaction.state == "pending" and transaction.id in states:
-                    transaction = replace(transaction, state=states[transaction.id])
-                    self._events[index] = replace(event, transaction=transaction)
-                    resolved[transaction.id] += 1
+            for entry in self._entries:
+                tx_id = entry.record.tx_id
+                if entry.record.tx_state == "pending" and tx_id in states:
+                    entry.resolve(states[tx_id])
+                    resolved[tx_id] += 1
             for tx_id in filter(resolved.__contains__, states):
                 self._outcome += 1
                 self._outcomes.append((self._outcome, tx_id, states[tx_id]))
@@ -97,49 +124,51 @@ class MemoryJournal(Journal):
 
     def bounds(self) -> Bounds:
         with self._lock:
-            return Bounds(self._epoch, self._last - len(self._events) + 1, self._last)
+            return Bounds(self._epoch, self._last - len(self._entries) + 1, self._last)
 
     def read(self, after: int, limit: int, until: int | None = None) -> list[Event]:
-        return self._read(after, limit, until)[2]
+        return [entry.event for entry in self._read(after, limit, until)[2]]
 
-    def _read(self, after: int, limit: int, until: int | None = None) -> tuple[str, int, list[Event]]:
-        """The epoch, the id before the first event, and the events."""
+    def _read(self, after: int, limit: int, until: int | None = None) -> "tuple[str, int, list[_Entry]]":
+        """The epoch, the id before the first entry, and the entries."""
         with self._lock:
-            evicted = self._last - len(self._events)
+            evicted = self._last - len(self._entries)
             after = max(after, evicted)
             last = min(after + limit, self._last if until is None else until)
-            events = list(islice(self._events, after - evicted, max(after, last) - evicted))
-            return self._epoch, after, events
+            entries = list(islice(self._entries, after - evicted, max(after, last) - evicted))
+            return self._epoch, after, entries
 
     def tail(self, after: int, limit: int) -> Tail:
-        epoch, after, events = self._read(after, min(limit, TAIL_LIMIT))
-        return Tail(epoch, after, after + len(events), [encode(event) for event in events])
+        epoch, after, entries = self._read(after, min(limit, TAIL_LIMIT))
+        return Tail(epoch, after, after + len(entries), [entry.line for entry in entries])
 
     def search(self, filter: Filter, before: int | None, limit: int, max_scan: int | None = None) -> Found:
         with self._lock:
-            events = list(self._events)
-            first = self._last - len(events) + 1
+            entries = list(self._entries)
+            first = self._last - len(entries) + 1
             position = self._last + 1 if before is None else min(before, self._last + 1)
         lowest = first if max_scan is None else max(first, position - max_scan)
         found: list[Event] = []
         while position > lowest and len(found) < limit:
             position -= 1
-            if filter.matches(events[position - first]):
-                found.append(events[position - first])
+            event = entries[position - first].event
+            if filter.matches(event):
+                found.append(event)
         return Found(found, position, position <= first)
 
     def search_forward(self, filter: Filter, after: int, limit: int, max_scan: int | None = None) -> Found:
         with self._lock:
-            events = list(self._events)
+            entries = list(self._entries)
             last = self._last
-        first = last - len(events) + 1
+        first = last - len(entries) + 1
         position = max(after, first - 1)
         highest = last if max_scan is None else min(last, position + max_scan)
         found: list[Event] = []
         while position < highest and len(found) < limit:
             position += 1
-            if filter.matches(events[position - first]):
-                found.append(events[position - first])
+            event = entries[position - first].event
+            if filter.matches(event):
+                found.append(event)
         return Found(found, position, position >= last)
 
     def get(self, event_id: int) -> Event | None:
@@ -148,19 +177,21 @@ class MemoryJournal(Journal):
 
     def tree(self, root: str, limit: int = TREE_LIMIT) -> list[Event]:
         with self._lock:
-            return list(islice((event for event in self._events if event.root == root), limit))
+            entries = list(islice((entry for entry in self._entries if entry.record.root == root), limit))
+        return [entry.event for entry in entries]
 
     def cause(self, cause_id: str, limit: int = TREE_LIMIT) -> list[Event]:
         with self._lock:
-            caused = (event for event in self._events if event.cause and event.cause.id == cause_id)
-            return list(islice(caused, limit))
+            caused = (entry for entry in self._entries if cause_id and entry.record.cause_id == cause_id)
+            entries = list(islice(caused, limit))
+        return [entry.event for entry in entries]
 
     def counts(self) -> Counts:
         with self._lock:
             total = accounts.total(self._reports.values())
             return Counts(
                 epoch=self._epoch,
-                retained=len(self._events),
+                retained=len(self._entries),
                 by_family={family: count for family, count in self._by_family.items() if count},
                 captured=total.captured,
                 stored=total.stored,

@@ -12,7 +12,7 @@ from typing import Any, cast
 
 import apsw
 
-from livesignals.events import Event, decode_stored, splice
+from livesignals.events import Event, Record, decode_stored, splice
 from livesignals.exceptions import JournalError
 from livesignals.filters import Filter
 from livesignals.journal import sqlite_ledger as ledger
@@ -34,7 +34,7 @@ from livesignals.journal.base import (
 from livesignals.journal.sqlite_connections import Connections, Superseded
 from livesignals.journal.sqlite_file import ELSEWHERE
 from livesignals.journal.sqlite_opening import JournalFile
-from livesignals.journal.sqlite_rows import BODY, INSERT, SIZE, new_epoch, row
+from livesignals.journal.sqlite_rows import BODY, INSERT, new_epoch
 
 CHUNK_ROWS = 1_000  # the most that one transaction reads, or prunes
 SCAN_ROWS = 10_000  # the most that one transaction of a search looks at
@@ -56,27 +56,27 @@ class SqliteJournal(Journal):
 
     # Writing
 
-    def append(self, events: Sequence[Event], report: ProcessReport) -> Appended:
-        rows = [row(event) for event in events]
-        families = Counter(ledger.FAMILY + event.family for event in events)
-        size = sum(row[SIZE] for row in rows)
+    def append(self, records: Sequence[Record], report: ProcessReport) -> Appended:
+        families = Counter(ledger.FAMILY + record.family for record in records)
+        size = sum(record.size for record in records)
 
         def write(connections: Connections) -> Appended:
             with connections.writing() as connection:
                 epoch = ledger.meta(connection, "epoch")
                 last = ledger.counters(connection)["last"]
                 known = self._known[1] if self._known and self._known[0] == epoch else None
-                kept = ledger.store_report(connection, report, len(rows), known)
-                if rows:
-                    # The first id is given; SQLite continues with "one more than the highest".
-                    rows[0] = (last + 1, *rows[0][1:])
-                    connection.executemany(INSERT, rows)
-                    ledger.count(connection, {**families, "last": len(rows), "bytes": size})
-                    ledger.trim(connection, self.retain_events, self.retain_bytes, most=2 * len(rows))
+                kept = ledger.store_report(connection, report, len(records), known)
+                if records:
+                    ids = range(last + 1, last + 1 + len(records))
+                    connection.executemany(
+                        INSERT, [(number, *record) for number, record in zip(ids, records, strict=True)]
+                    )
+                    ledger.count(connection, {**families, "last": len(records), "bytes": size})
+                    ledger.trim(connection, self.retain_events, self.retain_bytes, most=2 * len(records))
             if not connections.in_place:
                 raise Superseded  # it went into a file that nobody will open again
             self._known = epoch, kept
-            return Appended(epoch, last + 1, last + len(rows))
+            return Appended(epoch, last + 1, last + len(records))
 
         return self._file.run(write)
 

@@ -1,22 +1,19 @@
-"""The tables of an SQLite journal, and an event as a row of them.
+"""The tables of an SQLite journal.
 
 ``events.body`` is the event's JSON without ``v``, ``epoch`` and ``id``; the other columns are what filters
-and lookups need without opening it. Ids come from a counter in the transaction that inserts, which is
-AUTOINCREMENT's promise (never one twice) without its price of a second table update for each row.
+and lookups need without opening it. Those that are asked for rarely are read from it when they are. Ids come from a
+counter in the transaction that inserts, which is AUTOINCREMENT's promise (never one twice) without its price of a
+second table update for each row.
 """
 
 import secrets
-from datetime import datetime
-from functools import lru_cache
-from typing import Any
 
 import apsw
 
-from livesignals.events import Event
-from livesignals.journal.bodies import storable
+from livesignals.events import Record
 
 APPLICATION_ID = 0x4C536967  # "LSig", at byte 68 of the file
-FORMAT_VERSION = 1  # at byte 60
+FORMAT_VERSION = 2  # at byte 60
 
 _TABLES = """
 CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
@@ -27,17 +24,18 @@ CREATE TABLE processes (
 CREATE TABLE outcomes (number INTEGER PRIMARY KEY, tx_id TEXT NOT NULL, state TEXT NOT NULL);
 CREATE TABLE events (
     id INTEGER PRIMARY KEY,
-    uid TEXT NOT NULL, parent TEXT, root TEXT NOT NULL,
+    root TEXT NOT NULL,
     ts INTEGER NOT NULL, -- µs since 1970, UTC
-    signal TEXT NOT NULL, family TEXT NOT NULL, sender TEXT NOT NULL, method TEXT NOT NULL,
+    signal TEXT NOT NULL, family TEXT NOT NULL, sender TEXT NOT NULL,
     duration_us REAL, n INTEGER NOT NULL, status TEXT NOT NULL,
     cause TEXT NOT NULL, cause_id TEXT NOT NULL,
-    host TEXT NOT NULL, pid INTEGER NOT NULL, thread TEXT NOT NULL,
-    db TEXT, tx_state TEXT, tx_id TEXT,
+    tx_state TEXT, tx_id TEXT,
     flags TEXT NOT NULL,
-    size INTEGER NOT NULL, -- of text and body as they were inserted; what RETAIN_BYTES bounds
-    text TEXT NOT NULL,
-    body TEXT NOT NULL
+    size INTEGER NOT NULL, -- of the body as it was inserted; what RETAIN_BYTES bounds
+    body TEXT NOT NULL,
+    uid TEXT AS (body ->> '$.uid'), parent TEXT AS (body ->> '$.parent'), method TEXT AS (body ->> '$.method'),
+    host TEXT AS (body ->> '$.process.host'), pid INTEGER AS (body ->> '$.process.pid'),
+    thread TEXT AS (body ->> '$.thread'), db TEXT AS (body ->> '$.transaction.db')
 );
 CREATE INDEX events_root ON events (root);
 CREATE INDEX events_cause ON events (cause_id) WHERE cause_id != '';
@@ -45,9 +43,11 @@ CREATE INDEX events_pending ON events (tx_id) WHERE tx_state = 'pending';
 """
 TABLE_NAMES = {"meta", "counters", "processes", "outcomes", "events"}
 
-Row = tuple[Any, ...]
-INSERT = f"INSERT INTO events VALUES ({', '.join('?' * 24)})"
-SIZE = 21  # where a row has it
+#: A row is an id and a :class:`Record`.
+INSERT = (
+    f"INSERT INTO events (id, root, ts, {', '.join(Record._fields[2:])})"
+    f" VALUES ({', '.join('?' * len(Record._fields))}, CAST(? AS TEXT))"
+)
 
 #: Bytes, because that is what is spliced and sent on; stored as text, because JSON functions want text.
 BODY = "CAST(body AS BLOB)"
@@ -66,46 +66,3 @@ def create_tables(connection: apsw.Connection, project: str, notice: str) -> Non
 
 def new_epoch() -> str:
     return secrets.token_hex(8)
-
-
-def row(event: Event) -> Row:
-    """The columns of `INSERT`, with None for the id."""
-    event, body, text, size = storable(event)
-    cause = event.cause
-    transaction = event.transaction
-    return (
-        None,
-        event.uid,
-        event.parent,
-        event.root,
-        microseconds(event.ts),
-        event.signal,
-        event.family,
-        event.sender,
-        event.method,
-        event.duration_us,
-        len(event.receivers),
-        event.status,
-        f"{cause.kind} {cause.name}" if cause else "",
-        cause.id if cause else "",
-        event.process.host,
-        event.process.pid,
-        event.thread,
-        transaction.db if transaction else None,
-        transaction.state if transaction else None,
-        transaction.id if transaction else None,
-        f" {' '.join(event.flags)} " if event.flags else "",
-        size,
-        text,
-        body.decode(),
-    )
-
-
-def microseconds(ts: str) -> int:
-    """Since 1970, from an event's ``ts``."""
-    return _seconds(ts[:19]) * 1_000_000 + int(ts[20:26])
-
-
-@lru_cache(maxsize=16)
-def _seconds(ts: str) -> int:
-    return int(datetime.fromisoformat(ts + "+00:00").timestamp())

@@ -7,15 +7,15 @@ below, never an object of the project's, and never more than about 32 KiB.
 
 import datetime
 import zoneinfo
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from decimal import Decimal
 from itertools import islice
-from typing import Any, NamedTuple
+from typing import Any
 from uuid import UUID, SafeUUID
 
 from msgspec import Struct
 
-from livesignals.snapshot.types import Shape, dict_descriptor, shape_of, slot_of
+from livesignals.snapshot.types import Shape, dict_descriptor, shape_of, shapes, slot_of
 
 MAX_DEPTH = 4
 MAX_ITEMS = 32
@@ -29,23 +29,25 @@ FEW_ARGUMENTS, SHORT_NAME, SHORT_TEXT = 16, 64, 64
 #: What an entry of the result takes beside the text or number in it.
 _ENTRY_BYTES, _CONTAINER_BYTES = 16, 160
 _INT_LIMIT = 2**63
+#: Of one model: its instances have few combinations of types in their fields. Others are frozen value by value.
+_MAX_PLANS = 8
 
 
-class Cut(NamedTuple):
+class Cut(Struct, gc=False):
     """The head of a text or bytes that was too long, and how long it was."""
 
     head: str | bytes
     length: int
 
 
-class Instance(NamedTuple):
+class Instance(Struct, gc=False):
     """A model instance: the values of ``shape.attnames``."""
 
     shape: Shape
     values: tuple[Any, ...]
 
 
-class Partial(NamedTuple):
+class Partial(Struct, gc=False):
     """A model instance without some of its fields: deferred, half built, or ``more`` of them left out for size."""
 
     shape: Shape
@@ -53,37 +55,40 @@ class Partial(NamedTuple):
     more: int
 
 
-class Items(NamedTuple):
+class Items(Struct, gc=False):
     """A list, tuple or set. ``more``: how many were left out."""
 
     items: tuple[Any, ...]
     more: int
 
 
-class Pairs(NamedTuple):
+class Pairs(Struct, gc=False):
     """A dict. ``more``: how many were left out."""
 
     pairs: tuple[tuple[Any, Any], ...]
     more: int
 
 
-class Opaque(NamedTuple):
+class Opaque(Struct, gc=False):
     """Something that is told by its class, and by a few attributes known to be harmless."""
 
     name: str
     attributes: dict[str, Any]
 
 
-class ClassName(NamedTuple):
+class ClassName(Struct, gc=False):
     """A class."""
 
     name: str
 
 
-class Left(NamedTuple):
+class Left(Struct, gc=False):
     """Something for which there was no room: too deep inside the rest, or after too much of it."""
 
     name: str
+
+
+PlainSize = Callable[..., int | None]
 
 
 class _Room(Struct):
@@ -104,17 +109,22 @@ def freeze(named: dict[str, Any]) -> dict[str, Any]:
     for name, value in named.items():
         if type(name) is not str or len(name) > SHORT_NAME:
             return _freeze_many(named)
-        cls = type(value)
-        if cls is bool or value is None:
+        if value is None or value is False or value is True:
             continue
+        cls = type(value)
         if cls is str and len(value) <= SHORT_TEXT:
             continue
         if room is None:
             room = _Room()
         if name == "environ" and cls is dict:
             frozen[name] = _chosen(value, _ENVIRON_KEYS, 0, room)
-        else:
-            frozen[name] = _freeze(value, cls, 0, room)
+            continue
+        shape = shapes.get(id(cls))
+        frozen[name] = (
+            _freeze(value, cls, 0, room)
+            if shape is None or shape.get is None
+            else _freeze_instance(value, shape, 0, room)
+        )
     return frozen
 
 
@@ -153,7 +163,7 @@ def _freeze(value: Any, cls: type, depth: int, room: _Room) -> Any:
                 return Left(cls.__name__)
             room.left -= _CONTAINER_BYTES
             return container(value, depth, room)
-    shape = shape_of(cls)
+    shape = shapes.get(id(cls)) or shape_of(cls)
     if shape.get is not None or (shape.is_model and shape.learn_fields()):
         return _freeze_instance(value, shape, depth, room)
     room.left -= _CONTAINER_BYTES
@@ -174,8 +184,14 @@ def _freeze_instance(instance: Any, shape: Shape, depth: int, room: _Room) -> An
     except KeyError:
         pass  # some are deferred
     else:
-        size = _plain_size(values)
-        if 0 < size <= room.left:
+        plain_size: PlainSize
+        for plain_size in shape.plans:
+            size = plain_size(*values)
+            if size is not None:
+                break
+        else:
+            size = _learn_plan(shape, values)
+        if size and size <= room.left:
             room.left -= size
             return Instance(shape, values)
     if depth >= MAX_DEPTH or room.left <= 0:
@@ -190,36 +206,39 @@ def _freeze_instance(instance: Any, shape: Shape, depth: int, room: _Room) -> An
     return Partial(shape, fields, len(present) - len(fields))
 
 
-def _plain_size(values: tuple[Any, ...]) -> int:
-    """Bytes of these values; 0 when one of them cannot be kept as it is."""
-    size = _CONTAINER_BYTES
-    for value in values:
-        cls = type(value)
-        if cls is str:
-            if len(value) > MAX_CHARS:
-                return 0
-            size += value.__sizeof__()
-        elif cls is int:
-            if not -_INT_LIMIT < value < _INT_LIMIT:
-                return 0
-            size += 32
-        elif value is None or cls is bool:
-            size += 8
-        elif cls is datetime.datetime:
-            if value.tzinfo is not datetime.UTC and value.tzinfo is not None:
-                return 0
-            size += 56
-        elif cls is float or cls is datetime.date:
-            size += 32
-        elif cls is Decimal:
-            size += value.__sizeof__()
-            if size > MAX_CHARS:
-                return 0
-        elif cls is UUID and _is_sound(value):
-            size += 96
-        else:
-            return 0
-    return size
+def _learn_plan(shape: Shape, values: tuple[Any, ...]) -> int | None:
+    """What a plan says of these values, which is made for values like them; None when they cannot be kept."""
+    types = tuple(map(type, values))
+    if len(shape.plans) >= _MAX_PLANS or not all(type(cls) is type and cls in _FIT for cls in types):
+        return None
+    plan = _plan(types)
+    shape.plans = (*shape.plans, plan)
+    return plan(*values)
+
+
+def _plan(types: tuple[type, ...]) -> PlainSize:
+    """A function of values of these types, in this order: bytes that they take at most, 0 when one of them cannot be
+    kept as it is, None when they are of other types.
+
+    It is written out, as a named tuple's methods are, since every send of a model's signals calls it. Types are
+    compared by identity: comparing or hashing classes would run the code of a metaclass.
+    """
+    names = [f"value{index}" for index in range(len(types))]
+    typed = list(zip(names, types, strict=True))
+    conditions = [f" and {_FIT[cls][1]}".format(name) for name, cls in typed if _FIT[cls][1]]
+    lengths = [f"len({name})" for name, cls in typed if cls is str] or ["0"]
+    source = f"""
+def plain_size({", ".join(names)}):
+    if {" and ".join(f"type({name}) is {cls.__name__}" for name, cls in typed)}:
+        chars = {" + ".join(lengths)}
+        if (chars <= {MAX_CHARS} or max([{", ".join(lengths)}]) <= {MAX_CHARS}){"".join(conditions)}:
+            return {_CONTAINER_BYTES + sum(_FIT[cls][0] for cls in types)} + 4 * chars
+        return 0
+"""
+    namespace: dict[str, Any] = {"UTC": datetime.UTC, "is_sound": _is_sound, **{cls.__name__: cls for cls in _FIT}}
+    exec(source, namespace)
+    plan: PlainSize = namespace["plain_size"]
+    return plan
 
 
 def _is_sound(value: UUID) -> bool:
@@ -337,6 +356,18 @@ def _uuid(value: UUID, room: _Room) -> Any:
     return value if _is_sound(value) else Opaque("uuid.UUID", {})
 
 
+#: Of the types that an instance may hold as they are: bytes of a value, and what else must be true of it.
+_FIT: dict[type, tuple[int, str]] = {
+    str: (64, ""),
+    int: (32, f"{-_INT_LIMIT} < {{0}} < {_INT_LIMIT}"),
+    bool: (8, ""),
+    type(None): (8, ""),
+    float: (32, ""),
+    datetime.date: (32, ""),
+    datetime.datetime: (56, "({0}.tzinfo is None or {0}.tzinfo is UTC)"),
+    Decimal: (MAX_CHARS, f"{{0}}.__sizeof__() <= {MAX_CHARS}"),
+    UUID: (96, "is_sound({0})"),
+}
 #: Immutable, without code of the project's in them.
 _PLAIN: dict[type, Any] = {
     type(None): _constant,

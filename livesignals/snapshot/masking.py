@@ -26,6 +26,8 @@ _SECRET_PARTS = frozenset("pwd pass otp totp mfa pin cvv cvc ssn dsn auth key jw
 _PARTS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
 #: Names are looked at up to here; nobody writes longer ones.
 _MAX_NAME_CHARS = 128
+#: Of the texts that are remembered as clean: how many, and how long at most.
+_MAX_CLEAN, _MAX_CLEAN_CHARS = 8_192, 64
 
 #: Known by how it begins. Each alternative begins with a letter of its own: that makes the search quick.
 _BEGINNINGS = re.compile(
@@ -104,6 +106,14 @@ class Masking:
 
         self.hides_name = hides_name
 
+        @lru_cache(maxsize=1_024)
+        def hides_names(names: tuple[str, ...]) -> tuple[bool, ...]:
+            return tuple(map(hides_name, names))
+
+        self.hides_names = hides_names
+        #: Texts that are shown as they are, whatever name they go by: most are met again and again.
+        self.clean: set[str] = set()
+
     @classmethod
     def blind(cls) -> "Masking":
         """One that masks every value."""
@@ -129,6 +139,13 @@ class Masking:
         if "=" in text or '":' in text or "':" in text:
             text = _NAMED.sub(self._named, text)
         return _RUN.sub(_run, text) if len(text) >= 22 else text
+
+    def found_clean(self, text: str) -> None:
+        """Remember a text that none of the rules here changed. The project's own function is asked each time."""
+        if self._function is None and not self.is_blind and len(text) <= _MAX_CLEAN_CHARS:
+            if len(self.clean) >= _MAX_CLEAN:
+                self.clean.clear()
+            self.clean.add(text)
 
     def mask_value(self, name: str, text: str) -> str:
         """The text of a value known by *name*, as the project wants it shown.

@@ -1,7 +1,8 @@
-"""Second step, on the flusher's thread: frozen values to masked JSON-safe data.
+"""Second step, on the flusher's thread: frozen values to masked data that msgspec writes as JSON.
 
-The shapes that come out: plain scalars; ``{"model", "pk", "fields"}`` for a model instance; ``{"type", …}`` for what
-is told by its class only; lists and dicts; text that was cut ends with "…"; a masked value is "••••••".
+The shapes that come out: plain scalars (dates, times, decimals and UUIDs are among them: they are written as text);
+``{"model", "pk", "fields"}`` for a model instance; ``{"type", …}`` for what is told by its class only; lists and dicts;
+text that was cut ends with "…"; a masked value is "••••••".
 """
 
 import datetime
@@ -13,6 +14,7 @@ from uuid import UUID
 
 from livesignals.snapshot.freeze import ClassName, Cut, Instance, Items, Left, Opaque, Pairs, Partial
 from livesignals.snapshot.masking import MASK, Masking
+from livesignals.snapshot.types import Shape
 
 MAX_KEY_CHARS = 128
 MAX_HEX_BYTES = 64
@@ -32,17 +34,20 @@ class Renderer:
 
     def named(self, frozen: dict[str, Any]) -> dict[str, Any]:
         """The keyword arguments of a send, or some keys of a dict."""
-        return {self.key(name): self.value(value, name) for name, value in frozen.items()}
+        clean, value_of = self.masking.clean, self.value
+        return {name if name in clean else self.key(name): value_of(value, name) for name, value in frozen.items()}
 
     def value(self, value: Any, name: str = "") -> Any:
         """One value that is known by *name*."""
-        cls = value.__class__
         if value is None:
             return None
+        cls = value.__class__
+        if cls is bool:
+            return self.masked() if self.masking.is_blind else "bool" if self.names_only else value
         render = _STRUCTURES.get(cls)
         if render is not None and cls not in _NESTED:
             return render(self, value, name)
-        if self.masking.is_blind or (name and cls is not bool and self.masking.hides_name(name)):
+        if self.masking.is_blind or (name and self.masking.hides_name(name)):
             return self.masked()
         if render is not None:
             return render(self, value, name)
@@ -56,14 +61,28 @@ class Renderer:
 
     def key(self, name: str) -> str:
         """A name as a key: SQLite's JSON functions read one only up to a NUL."""
+        masking = self.masking
+        if name in masking.clean:
+            return name
         if len(name) > MAX_KEY_CHARS:
             self.flags.add("truncated")
             name = name[:MAX_KEY_CHARS] + "…"
-        return self._valid(self.masking.mask_text(name), name).replace("\0", "\ufffd")
+        masked = masking.mask_text(name)
+        if masked == name and name.isascii() and "\0" not in name:
+            masking.found_clean(name)
+            return name
+        return self._valid(masked, name).replace("\0", "\ufffd")
 
     def text(self, text: str, name: str = "") -> str:
         """A value's text as valid UTF-8, masked."""
-        return self._valid(self.masking.mask_value(name, text), text)
+        masking = self.masking
+        if text in masking.clean:
+            return text
+        masked = masking.mask_value(name, text)
+        if masked == text and text.isascii() and "\0" not in text:
+            masking.found_clean(text)
+            return text
+        return self._valid(masked, text)
 
     def _valid(self, masked: str, text: str) -> str:
         if masked is not text and masked != text:
@@ -80,25 +99,45 @@ class Renderer:
         self.flags.add("truncated")
         return {"type": value.name}
 
-    def _model(self, shape: Any, fields: dict[str, Any]) -> dict[str, Any]:
-        if self.masking.hides_model(shape.label):
-            rendered = {
-                name: self.value(value, name) if value.__class__ in _HARMLESS else self.masked()
-                for name, value in fields.items()
-            }
-        else:
-            rendered = {name: self.value(value, name) for name, value in fields.items()}
+    def _model(self, shape: Shape, rendered: dict[str, Any]) -> dict[str, Any]:
         keys = [rendered.get(name) for name in shape.pk_attnames]
         return {"model": shape.label, "pk": keys[0] if len(keys) == 1 else keys, "fields": rendered}
 
     def _instance(self, value: Instance, name: str) -> dict[str, Any]:
-        return self._model(value.shape, dict(zip(value.shape.attnames, value.values, strict=True)))
+        """As :meth:`_partial`, without a call for each value."""
+        shape, masking, names_only = value.shape, self.masking, self.names_only
+        if masking.is_blind or masking.hides_model(shape.label):
+            return self._partial(Partial(shape, dict(zip(shape.attnames, value.values, strict=True)), 0), name)
+        rendered, clean = {}, masking.clean
+        hidden = masking.hides_names(shape.attnames)
+        for attname, is_hidden, field in zip(shape.attnames, hidden, value.values, strict=True):
+            cls = type(field)
+            if field is None or (cls is bool and not names_only):
+                rendered[attname] = field
+            elif is_hidden and cls is not bool:
+                rendered[attname] = self.masked()
+            elif names_only:
+                rendered[attname] = cls.__name__
+            elif cls is str:
+                rendered[attname] = field if field in clean else self.text(field, attname)
+            elif cls is int:
+                rendered[attname] = field  # none over 63 bits is frozen in here
+            else:
+                rendered[attname] = _SCALARS[cls](self, field, attname)
+        return self._model(shape, rendered)
 
     def _partial(self, value: Partial, name: str) -> dict[str, Any]:
-        rendered = self._model(value.shape, value.fields)
+        fields = value.fields
+        if self.masking.hides_model(value.shape.label):
+            rendered = {
+                name: self.value(field, name) if field.__class__ in _HARMLESS else self.masked()
+                for name, field in fields.items()
+            }
+        else:
+            rendered = {name: self.value(field, name) for name, field in fields.items()}
         if value.more:
-            self._leave_out(value.more, rendered["fields"])
-        return rendered
+            self._leave_out(value.more, rendered)
+        return self._model(value.shape, rendered)
 
     def _items(self, value: Items, name: str) -> list[Any]:
         items = value.items
@@ -159,11 +198,12 @@ class Renderer:
             self.flags.add("truncated")
         return value[:MAX_HEX_BYTES].hex()
 
+    def _as_it_is(self, value: Any, name: str) -> Any:
+        """What msgspec writes by itself."""
+        return value
+
     def _string(self, value: Any, name: str) -> str:
         return str(value)
-
-    def _iso(self, value: datetime.datetime, name: str) -> str:
-        return value.isoformat()
 
 
 def valid_text(text: str) -> str:
@@ -191,15 +231,14 @@ _STRUCTURES: dict[type, Any] = {
 _NESTED = frozenset({Items, Pairs, Cut, dict})
 _SCALARS: dict[type, Any] = {
     str: Renderer.text,
-    bool: lambda _, value, name: value,
     int: Renderer._int,
     float: Renderer._float,
     bytes: Renderer._bytes,
-    Decimal: Renderer._string,
-    UUID: Renderer._string,
-    datetime.date: Renderer._string,
-    datetime.datetime: Renderer._iso,
-    datetime.time: Renderer._string,
+    Decimal: Renderer._as_it_is,
+    UUID: Renderer._as_it_is,
+    datetime.date: Renderer._as_it_is,
+    datetime.datetime: Renderer._as_it_is,
+    datetime.time: Renderer._as_it_is,
     datetime.timedelta: Renderer._string,
 }
 #: What is shown of the instances of a model that is secret itself, such as sessions and tokens.

@@ -25,7 +25,7 @@ MAX_NAME_CHARS = 200
 class Shape:
     """What is known of a class."""
 
-    __slots__ = ("_class", "attnames", "get", "is_model", "label", "name", "pk_attnames", "revealed", "state")
+    __slots__ = ("_class", "attnames", "get", "is_model", "label", "name", "pk_attnames", "plans", "revealed", "state")
 
     def __init__(self, cls: type, when_gone: Callable[[Any], None]) -> None:
         self._class = weakref.ref(cls, when_gone)
@@ -41,6 +41,8 @@ class Shape:
         self.get: Callable[[dict[str, Any]], tuple[Any, ...]] | None = None
         #: an instance's ``__dict__``, whatever property of that name the class has
         self.state: Callable[[Any], Any] | None = None
+        #: what looks at the values that :attr:`get` gives: :mod:`.freeze`'s
+        self.plans: tuple[Any, ...] = ()
 
     def learn_fields(self) -> bool:
         """Find out which fields the model has; False while models are still being loaded, and for other classes."""
@@ -67,15 +69,16 @@ def _tuple_getter(keys: tuple[str, ...]) -> Callable[[dict[str, Any]], tuple[Any
     return operator.itemgetter(*keys)
 
 
-_shapes: dict[int, Shape] = {}
+#: By id of the class.
+shapes: dict[int, Shape] = {}
 
 
 def shape_of(cls: type) -> Shape:
     """What is known of *cls*; found out at the first call."""
     key = id(cls)
-    shape = _shapes.get(key)
+    shape = shapes.get(key)
     if shape is None:
-        shape = _shapes[key] = Shape(cls, lambda _, forget=_shapes.pop: forget(key, None))  # type: ignore[misc]
+        shape = shapes[key] = Shape(cls, lambda _, forget=shapes.pop: forget(key, None))  # type: ignore[misc]
     return shape
 
 

@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING
 from livesignals.capture import Describer, Send, muted
 from livesignals.capture.sends import restart_numbers
 from livesignals.capture.transactions import Outcome
-from livesignals.events import Event
+from livesignals.events import Record
 from livesignals.exceptions import JournalError
 
 if TYPE_CHECKING:
@@ -85,7 +85,7 @@ class Flusher:
         self._stored = 0
         self._held: list[Send] = []
         self._outcomes: deque[Outcome] = deque(maxlen=BUFFER_SENDS)
-        self._retry: list[Event] = []
+        self._retry: list[Record] = []
         self._failures = 0
         self._bell = threading.Lock()
         self._bell.acquire()
@@ -263,31 +263,31 @@ class Flusher:
         sends.sort(key=lambda send: send.number)
         return sends
 
-    def _described(self, sends: list[Send]) -> list[Event]:
+    def _described(self, sends: list[Send]) -> list[Record]:
         describer = self._get_describer()
         describer.set_clock()
-        events = []
+        records = []
         for send in sends:
             try:
-                events.append(describer.event(send))
+                records.append(describer.record(send))
             except Exception:
                 self._dropped["cannot be described"] += 1
                 logger.exception("livesignals could not describe a send of %s", send.signal.name)
-        return events
+        return records
 
-    def _write(self, events: list[Event]) -> bool:
+    def _write(self, records: list[Record]) -> bool:
         """Append to the journal. False, and the events are kept, when it cannot be used now."""
         try:
-            self._get_journal().append(events, self._report(len(events)))
+            self._get_journal().append(records, self._report(len(records)))
         except JournalError as error:
             self._wait_for_journal(error)
             return False
         except Exception:
             logger.exception("livesignals: the journal failed in a way it should not")
-            self._dropped["journal failed"] += len(events)
+            self._dropped["journal failed"] += len(records)
             self._retry = []
             return False
-        self._stored += len(events)
+        self._stored += len(records)
         self._retry = []
         if self._failures:
             self._failures = 0

@@ -1,24 +1,17 @@
 """Events, filters and rows for the tests of the filter language."""
 
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 import apsw
 from hypothesis import strategies as st
 
 from livesignals.catalogue.builtin import FAMILIES
-from livesignals.events import Cause, Error, Event, Process, ReceiverCall, Transaction, encode_body
-from livesignals.filters import Filter, event_text, register
+from livesignals.events import Cause, Error, Event, Process, ReceiverCall, Transaction, record_of
+from livesignals.filters import Filter, register
 from livesignals.filters.flags import FLAGS
-
-SCHEMA = """
-CREATE TABLE events (
-    id INTEGER PRIMARY KEY AUTOINCREMENT, uid TEXT, parent TEXT, root TEXT, ts INTEGER, signal TEXT,
-    family TEXT, sender TEXT, method TEXT, duration_us REAL, n INTEGER, status TEXT, cause TEXT,
-    cause_id TEXT, host TEXT, pid INTEGER, thread TEXT, db TEXT,
-    tx_state TEXT, tx_id TEXT, flags TEXT, text TEXT, body TEXT)
-"""
+from livesignals.journal.sqlite_rows import INSERT, create_tables
 
 
 def event(**changes: Any) -> Event:
@@ -49,8 +42,8 @@ def database(events: Sequence[Event]) -> apsw.Connection:
     """A database in memory that holds *events* as the journal does."""
     connection = apsw.Connection(":memory:")
     register(connection)
-    connection.execute(SCHEMA)
-    connection.executemany(f"INSERT INTO events VALUES ({','.join('?' * 23)})", map(_row, events))
+    create_tables(connection, project="", notice="")
+    connection.executemany(INSERT, [(one.id, *record_of(_with_id(one, 0))) for one in events])
     return connection
 
 
@@ -72,36 +65,6 @@ def agrees(chosen: Filter, *events: Event) -> list[bool]:
 def _with_id(one: Event, event_id: int) -> Event:
     values = {name: getattr(one, name) for name in one.__struct_fields__}
     return Event(**values | {"id": event_id})
-
-
-def _row(one: Event) -> tuple[Any, ...]:
-    moment = datetime.fromisoformat(one.ts)
-    transaction, cause = one.transaction, one.cause
-    return (
-        one.id,
-        one.uid,
-        one.parent,
-        one.root,
-        (moment - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1),
-        one.signal,
-        one.family,
-        one.sender,
-        one.method,
-        one.duration_us,
-        len(one.receivers),
-        one.status,
-        f"{cause.kind} {cause.name}" if cause else "",
-        cause.id if cause else "",
-        one.process.host,
-        one.process.pid,
-        one.thread,
-        transaction.db if transaction else None,
-        transaction.state if transaction else None,
-        transaction.id if transaction else None,
-        f" {' '.join(one.flags)} " if one.flags else "",
-        event_text(one),
-        encode_body(_with_id(one, 0)).decode(),
-    )
 
 
 #: Few enough words that random filters find something, odd enough to part Python from SQLite.

@@ -4,7 +4,7 @@ import itertools
 from collections.abc import Sequence
 from typing import Any
 
-from livesignals.events import Cause, Event, Process, Transaction
+from livesignals.events import Cause, Event, Process, Transaction, record_of
 from livesignals.journal import Appended, Journal, ProcessReport
 
 _numbers = itertools.count(1)
@@ -63,7 +63,7 @@ class Sender:
         )
 
     def append(self, events: Sequence[Event]) -> Appended:
-        appended = self.journal.append(events, self.report(len(events)))
+        appended = self.journal.append([record_of(event) for event in events], self.report(len(events)))
         self.stored += len(events)
         return appended
 

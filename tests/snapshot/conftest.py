@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
+import msgspec
 import pytest
 
 from livesignals.snapshot import Masking, freeze, render
@@ -18,6 +19,7 @@ def show() -> Show:
         signal: str = "", masking: Masking | None = None, names_only: bool = False, **named: Any
     ) -> dict[str, Any]:
         rendered, _ = render(freeze(named), masking or Masking(), names_only=names_only, signal=signal)
-        return rendered
+        shown: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(rendered))
+        return shown
 
     return show

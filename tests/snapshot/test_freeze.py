@@ -3,13 +3,13 @@
 import datetime
 import decimal
 import gc
-import json
 import sys
 import uuid
 import weakref
 import zoneinfo
 from typing import Any
 
+import msgspec
 import pytest
 from django.contrib.auth.models import Group, User
 from django.core.files.base import ContentFile
@@ -17,6 +17,8 @@ from django.db import models
 from django.db.models.fields.files import FieldFile
 from django.test.utils import isolate_apps
 from django.utils.safestring import mark_safe
+from msgspec import Struct
+from msgspec.structs import astuple
 
 from livesignals.snapshot import Masking, freeze, render
 from livesignals.snapshot.freeze import MAX_ARGUMENTS, MAX_ITEMS, freeze_value
@@ -50,7 +52,7 @@ class TestValues:
             (decimal.Decimal("12.50"), "12.50"),
             (decimal.Decimal("9" * 5_000), {"type": "decimal.Decimal"}),
             (uuid.UUID(int=7), "00000000-0000-0000-0000-000000000007"),
-            (UTC_MOMENT, "2026-01-02T03:04:05.000006+00:00"),
+            (UTC_MOMENT, "2026-01-02T03:04:05.000006Z"),
             (UTC_MOMENT.astimezone(zoneinfo.ZoneInfo("Europe/Oslo")), "2026-01-02T04:04:05.000006+01:00"),
             (UTC_MOMENT.date(), "2026-01-02"),
             (datetime.timedelta(days=1, seconds=1), "1 day, 0:00:01"),
@@ -157,7 +159,7 @@ class TestBounds:
             frozen = freeze(named)
             assert _held(frozen) <= 32 * 1_024
             rendered, _ = render(frozen, Masking(), names_only=False)
-            assert len(json.dumps(rendered, ensure_ascii=False).encode()) <= 64 * 1_024
+            assert len(msgspec.json.encode(rendered)) <= 64 * 1_024
         assert _held(freeze_value([text] * 32)) <= 4 * 1_024
 
     def test_arguments_are_left_as_they_are(self) -> None:
@@ -174,4 +176,6 @@ def _held(frozen: Any) -> int:
         return sys.getsizeof(frozen) + sum(map(_held, frozen)) + sum(map(_held, frozen.values()))
     if isinstance(frozen, tuple):
         return sys.getsizeof(frozen) + sum(map(_held, frozen))
+    if isinstance(frozen, Struct):
+        return sys.getsizeof(frozen) + sum(map(_held, astuple(frozen)))
     return 0 if type(frozen).__name__ == "Shape" else sys.getsizeof(frozen)

@@ -34,12 +34,12 @@ JWT = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0NTY3ODkwIn0.dozjgNryP4J3jVmNHl0w5N"
 ROOT = Path(__file__).parents[2]
 PRIVACY = """
 def mask(name, value):
-    return value.replace("ada", "•••") if name == "customer" else None
+    return value.replace("greta", "•••") if name == "customer" else None
 
 def broken(name, value):
     raise ValueError(value)
 """
-SEND = "from django.dispatch import Signal; Signal().send('shell', customer='ada was here', marker=1)"
+SEND = "from django.dispatch import Signal; Signal().send('shell', customer='greta was here', marker=1)"
 
 
 def mask(text: str) -> str:
@@ -99,7 +99,7 @@ class TestValues:
     @pytest.mark.parametrize(
         ("text", "shown"),
         [
-            ("postgres://ada:hunter2@db.example:5432/shop", f"postgres://{MASK}@db.example:5432/shop"),
+            ("postgres://greta:hunter2@db.example:5432/shop", f"postgres://{MASK}@db.example:5432/shop"),
             ("redis://:hunter2@cache", f"redis://{MASK}@cache"),
             ("https://0a1b2c@o1.ingest.example/7", f"https://{MASK}@o1.ingest.example/7"),
             ("cannot reach mysql://u:p/w@h?x=1, given up", f"cannot reach mysql://{MASK}@h?x=1, given up"),
@@ -120,9 +120,9 @@ class TestValues:
             ("GET /reset/MQ/set-0123456789abcdef0123456789abcdef", f"GET /reset/MQ/{MASK}"),
             ("host=h password=hunter2 dbname=d", f"host=h password={MASK} dbname=d"),
             ("?page=2&token=abc&x=1", f"?page=2&token={MASK}&x=1"),
-            ('{"user": "ada", "password": "hun\\"ter2"}', f'{{"user": "ada", "password": {MASK}}}'),
+            ('{"user": "greta", "password": "hun\\"ter2"}', f'{{"user": "greta", "password": {MASK}}}'),
             ("{'new_password1': 'hunter2', 'a': 1}", f"{{'new_password1': {MASK}, 'a': 1}}"),
-            ("login(username='ada', password='hun ter2')", f"login(username='ada', password={MASK})"),
+            ("login(username='greta', password='hun ter2')", f"login(username='greta', password={MASK})"),
             ('{\\"password\\": \\"hunter2\\", \\"a\\": 1}', f'{{\\"password\\": {MASK}, \\"a\\": 1}}'),
             ('{"password": "cut in the mid', f'{{"password": {MASK}'),
             ("AKIAIOSFODNN7EXAMPLE", MASK),
@@ -166,8 +166,8 @@ class TestValues:
             "AbstractBaseUserManagerWithEmailAndPhone2",
             "getUserAccountSettingsFromVersion2Endpoint",
             "https://shop.example:8443/products/?page=2&sort=name&q=a%20b#top",
-            "http://localhost:8000/@ada",
-            "ada@example.com, bob@example.com",
+            "http://localhost:8000/@greta",
+            "greta@example.com, bob@example.com",
             "Basic training starts, Token expired, Bearer of news, Digest of the week",
             "Wrong password: try again or ask for a new one.",
             "price=12.50, name=saffron; stock = 4",
@@ -197,9 +197,9 @@ class TestValues:
     def test_a_secret_cut_in_two_is_not_shown_in_part(self, show: Show) -> None:
         """The end of a text that is too long goes, since it may be the beginning of a secret."""
         for padding in range(980, 1_030):
-            text = "x " * (padding // 2) + "postgres://ada:hunter2@db.example/shop and more " + "x " * 200
+            text = "x " * (padding // 2) + "postgres://greta:hunter2@db.example/shop and more " + "x " * 200
             assert "hunter" not in show(text=text)["text"]
-            assert "ada:" not in show(data=text.encode())["data"]
+            assert "greta:" not in show(data=text.encode())["data"]
 
     def test_bytes_are_masked_as_the_text_that_they_are(self, show: Show) -> None:
         """Also in hex, where they are none."""
@@ -236,7 +236,7 @@ class TestSignals:
     def test_of_a_failed_login_only_who_it_was_is_kept(self, show: Show) -> None:
         """Not what else was typed in, whatever it is called."""
         typed = {
-            "username": "ada",
+            "username": "greta",
             "password": "********************",
             "pwd": "a",
             "otp": "b",
@@ -244,7 +244,7 @@ class TestSignals:
             "answer": "d",
         }
         shown = show(signal="django.contrib.auth.signals.user_login_failed", credentials=typed)
-        assert shown == {"credentials": {**dict.fromkeys(typed, MASK), "username": "ada"}}
+        assert shown == {"credentials": {**dict.fromkeys(typed, MASK), "username": "greta"}}
 
     def test_the_value_of_a_setting_is_known_by_the_settings_name(self, show: Show) -> None:
         """Databases are shown without their passwords."""
@@ -302,9 +302,9 @@ class TestModels:
 
     def test_a_password_field_is_secret(self, show: Show) -> None:
         """And the rest of the user is not."""
-        fields = show(instance=User(pk=7, username="ada", password="hunter2"))["instance"]["fields"]
+        fields = show(instance=User(pk=7, username="greta", password="hunter2"))["instance"]["fields"]
         assert fields["password"] == MASK
-        assert fields["username"] == "ada"
+        assert fields["username"] == "greta"
 
 
 class TestNamesOnly:
@@ -317,7 +317,7 @@ class TestNamesOnly:
             "nothing": None,
             "long": "hunter2 " * 500,
             "items": ["hunter2", 7],
-            "data": {"status": "hunter2", "ada@example.com": 1},
+            "data": {"status": "hunter2", "greta@example.com": 1},
             "instance": User(pk=7, username="hunter2"),
             "password": "hunter2",
             "model": User,
@@ -346,10 +346,10 @@ class TestFunction:
         """The event of a send in which there is much to mask, described with this masking."""
 
         def refuse(sender: object, **named: Any) -> None:
-            raise ValueError("no room for ada")
+            raise ValueError("no room for greta")
 
         def answer(sender: object, **named: Any) -> str:
-            return "ada was here"
+            return "greta was here"
 
         def send(masking: Masking) -> Event:
             taken: list[capture.Send] = []
@@ -361,7 +361,7 @@ class TestFunction:
                 signal.connect(refuse)
                 signal.connect(answer)
                 signal.send_robust(
-                    "a sender", customer="ada", count=7, password="hunter2", data={"to": ["ada"]}, done=True
+                    "a sender", customer="greta", count=7, password="hunter2", data={"to": ["greta"]}, done=True
                 )
             finally:
                 capture.set_sink(outer)
@@ -377,27 +377,27 @@ class TestFunction:
 
         def function(name: str, value: str) -> str | None:
             seen.append((name, value))
-            return value.replace("ada", "A.") if "ada" in value else None
+            return value.replace("greta", "G.") if "greta" in value else None
 
         event = sent(Masking(function=function))
-        assert event.kwargs == {"customer": "A.", "count": 7, "password": MASK, "data": {"to": ["A."]}, "done": True}
+        assert event.kwargs == {"customer": "G.", "count": 7, "password": MASK, "data": {"to": ["G."]}, "done": True}
         assert event.receivers[0].error is not None
-        assert event.receivers[0].error.message == "no room for A."
+        assert event.receivers[0].error.message == "no room for G."
         assert event.receivers[1].returned is not None
-        assert event.receivers[1].returned.value == "A. was here"
-        assert ("customer", "ada") in seen
-        assert ("error", "no room for ada") in seen
-        assert ("returned", "ada was here") in seen
+        assert event.receivers[1].returned.value == "G. was here"
+        assert ("customer", "greta") in seen
+        assert ("error", "no room for greta") in seen
+        assert ("returned", "greta was here") in seen
         assert "hunter2" not in str(seen)
 
-    @pytest.mark.parametrize("wrong", [ValueError("ada"), SystemExit("ada"), 7, b"ada"])
+    @pytest.mark.parametrize("wrong", [ValueError("greta"), SystemExit("greta"), 7, b"greta"])
     def test_one_that_fails_masks_everything_and_is_reported_once(
         self, wrong: Any, sent: Callable[[Masking], Event], caplog: pytest.LogCaptureFixture
     ) -> None:
         """In the events for which it fails; what the report says holds no value either."""
 
         def function(name: str, value: str) -> Any:
-            if value != "ada":
+            if value != "greta":
                 return None
             if isinstance(wrong, BaseException):
                 raise wrong
@@ -407,13 +407,13 @@ class TestFunction:
         with caplog.at_level(logging.DEBUG, "livesignals"):
             events = [sent(masking), sent(masking)]
         for event in events:
-            assert b"ada" not in encode(event)
+            assert b"greta" not in encode(event)
             assert event.kwargs == dict.fromkeys(event.kwargs, MASK)
             assert [call.status for call in event.receivers] == ["raised", "returned"]
         [report] = [record for record in caplog.records if record.name == "livesignals"]
         assert "MASK_FUNCTION" in report.getMessage()
         assert type(wrong).__name__ in report.getMessage()
-        assert "ada" not in report.getMessage()
+        assert "greta" not in report.getMessage()
         assert report.exc_info is None
 
     @pytest.mark.parametrize(
@@ -443,7 +443,7 @@ class TestFunction:
         [event] = map(json.loads, said[1].stdout.splitlines())
         assert event["kwargs"]["customer"] == shown
         assert ("MASK_FUNCTION" in said[0].stderr) is (shown == MASK)
-        assert "ada" not in said[0].stderr + said[1].stdout
+        assert "greta" not in said[0].stderr + said[1].stdout
 
     def test_what_it_returns_is_bounded_and_valid(self) -> None:
         """It may return anything."""

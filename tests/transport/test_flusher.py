@@ -13,7 +13,7 @@ from django.dispatch import Signal
 from livesignals import capture
 from livesignals.capture import sends
 from livesignals.capture.transactions import Outcome
-from livesignals.events import Event
+from livesignals.events import Event, Record
 from livesignals.exceptions import JournalUnavailable
 from livesignals.filters import parse
 from livesignals.journal import Appended, Journal, ProcessReport, open_journal
@@ -42,15 +42,15 @@ class WatchedJournal(MemoryJournal):
         self.answered = threading.Semaphore(0)
         self.reports: list[ProcessReport] = []
 
-    def append(self, events: Sequence[Event], report: ProcessReport) -> Appended:
+    def append(self, records: Sequence[Record], report: ProcessReport) -> Appended:
         assert report.buffered >= 0
-        assert report.captured == self.counts().stored + len(events) + sum(report.dropped.values()) + report.buffered
+        assert report.captured == self.counts().stored + len(records) + sum(report.dropped.values()) + report.buffered
         self.reports.append(report)
         self.asked.release()
         self.accepts.wait(PATIENCE)
         if self.problem is not None:
             raise self.problem
-        appended = super().append(events, report)
+        appended = super().append(records, report)
         self.answered.release()
         return appended
 
@@ -202,9 +202,9 @@ class TestStoring:
         """Else each batch would cause the next."""
         append = WatchedJournal.append
 
-        def sending(self: WatchedJournal, events: Sequence[Event], report: ProcessReport) -> Appended:
+        def sending(self: WatchedJournal, records: Sequence[Record], report: ProcessReport) -> Appended:
             numbered.send(sender="journal", n=-1)
-            return append(self, events, report)
+            return append(self, records, report)
 
         monkeypatch.setattr(WatchedJournal, "append", sending)
         flusher.start()
@@ -328,15 +328,15 @@ class TestDropping:
         self, flusher: Flusher, journal: WatchedJournal, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """It is dropped and counted; those around it are stored."""
-        describe = capture.Describer.event
+        describe = capture.Describer.record
 
-        def fails_at_three(self: capture.Describer, send: capture.Send) -> Event:
-            event = describe(self, send)
-            if event.kwargs["n"] == 3:
+        def fails_at_three(self: capture.Describer, send: capture.Send) -> Record:
+            record = describe(self, send)
+            if send.named["n"] == 3:
                 raise ZeroDivisionError("a fault of ours")
-            return event
+            return record
 
-        monkeypatch.setattr(capture.Describer, "event", fails_at_three)
+        monkeypatch.setattr(capture.Describer, "record", fails_at_three)
         flusher.start()
         send(range(6))
         settle(flusher)
