@@ -17,6 +17,7 @@ from livesignals.capture.receivers import short_path
 from livesignals.capture.scope import PROCESS, CauseScope
 from livesignals.capture.sends import Call, Send
 from livesignals.events import (
+    Body,
     Cause,
     Error,
     Event,
@@ -100,28 +101,28 @@ class Describer:
         status: Status = "skipped" if send.is_skipped else "raised" if send.error is not None else "returned"
         cause = self._cause(send)
         transaction = self._transaction(send)
-        sorted_flags = sorted(flags)
+        sorted_flags = sorted(flags) if flags else []
         body = encode_body(
-            Event(
-                uid=uid,
-                parent=self._uid(send.parent) if send.parent else None,
-                root=root,
-                ts=self._timestamp(ts_us),
-                signal=state.name,
-                family=state.family,
-                sender=sender,
-                method=send.method,
-                duration_us=duration_us,
-                status=status,
-                error=self._error(send.error),
-                receivers=[self._receiver(call, send.began) for call in send.kept_calls],
-                kwargs=kwargs,  # type: ignore[arg-type] # encoded already, as the next one is
-                cause=cause.encoded,  # type: ignore[arg-type]
-                where=self._place(send.where),
-                transaction=transaction,
-                process=Process(self.host, self.pid, send.number),
-                thread=self._name(send.thread),
-                flags=sorted_flags,
+            Body(
+                uid,
+                self._uid(send.parent) if send.parent else None,
+                root,
+                self._timestamp(ts_us),
+                state.name,
+                state.family,
+                sender,
+                send.method,
+                duration_us,
+                status,
+                None if send.error is None else self._error(send.error),
+                [self._receiver(call, send.began) for call in send.kept_calls],
+                kwargs,
+                cause.encoded,
+                self._place(send.where),
+                transaction,
+                Process(self.host, self.pid, send.number),
+                self._name(send.thread),
+                sorted_flags,
             )
         )
         return Record(

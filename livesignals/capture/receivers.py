@@ -14,7 +14,8 @@ from livesignals.snapshot.types import dict_of, mro_of, shape_of
 
 Named = tuple[str, str | None, bool]  # dotted name, "file:line", whether it is async
 
-_known: dict[int, tuple[Named, "weakref.ref[Any]"]] = {}
+#: By id of the function; an entry goes when its function does.
+known_receivers: dict[int, tuple[Named, "weakref.ref[Any]"]] = {}
 
 
 def receiver_name(receiver: Any) -> Named:
@@ -22,16 +23,16 @@ def receiver_name(receiver: Any) -> Named:
     function = receiver
     if type(function) is MethodType:
         function = function.__func__
-    known = _known.get(id(function))
+    known = known_receivers.get(id(function))
     if known is not None:
         return known[0]
     key = id(function)
     named = _find(receiver)
     try:
-        reference = weakref.ref(function, lambda _: _known.pop(key, None))
+        reference = weakref.ref(function, lambda _: known_receivers.pop(key, None))
     except TypeError:
         return named
-    _known[key] = (named, reference)
+    known_receivers[key] = (named, reference)
     return named
 
 

@@ -11,7 +11,7 @@ import logging
 import operator
 import sys
 import threading
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from time import perf_counter_ns
 from types import CodeType, CoroutineType
 from typing import Any
@@ -19,7 +19,7 @@ from typing import Any
 from msgspec import Struct
 
 from livesignals.capture import scope, signals, transactions
-from livesignals.capture.receivers import receiver_name
+from livesignals.capture.receivers import known_receivers, receiver_name
 from livesignals.snapshot import freeze
 from livesignals.snapshot.freeze import freeze_value
 from livesignals.snapshot.types import shapes
@@ -34,7 +34,7 @@ MAX_FRAMES = 12
 CANCELLED = "asyncio.exceptions.CancelledError"
 
 
-class Call(Struct, eq=False):
+class Call(Struct, eq=False, gc=False):
     """One receiver's run, once the send has ended. Nothing in it is the project's."""
 
     name: str
@@ -68,8 +68,8 @@ class Send(Struct, eq=False):
     ended: int = 0
     receivers: Any = ()  # (sync, async), while it runs
     calls: list[Any] = []  # (receiver, started, ended, error, response), while it runs
-    kept_calls: list[Call] = []  # once ended
-    drivers: "list[_Driven]" = []
+    kept_calls: Sequence[Call] = ()  # once ended
+    drivers: "list[_Driven] | None" = None
     error: Any = None  # the exception while it runs; (type, message) once ended
     is_skipped: bool = False
     was_late: bool = False  # its request was over already
@@ -93,6 +93,8 @@ def _nowhere(send: Send) -> None:
 _sink: Sink = _nowhere
 _numbers = itertools.count(1)
 _threads = threading.local()
+_states = signals.states
+_current, _set_current = scope.current.get, scope.current.set
 
 
 def set_sink(sink: Sink) -> None:
@@ -114,16 +116,17 @@ def restart_numbers() -> None:
 def begin(signal: Any, sender: Any, named: dict[str, Any], method: str) -> Send | None:
     """The record of a dispatch that begins now; None when it is not to be recorded."""
     try:
-        state = signals.states.get(id(signal)) or signals.register(signal)
+        state = _states.get(id(signal)) or signals.register(signal)
         if not state.is_on:
             return None
-        outer = returns_to = scope.current.get()
-        if outer.depth:
+        outer = returns_to = _current()
+        depth = outer.depth
+        if depth:
             if state.overrides and outer.signal is state and _is_same_dispatch():
                 send: Send = outer
                 send.nested += 1
                 return send
-            if outer.depth >= MAX_DEPTH:
+            if depth >= MAX_DEPTH:
                 return None
             parent, root = outer.number, outer.root
         elif outer is scope.MUTED:
@@ -141,10 +144,11 @@ def begin(signal: Any, sender: Any, named: dict[str, Any], method: str) -> Send 
             thread = _threads.name
         except AttributeError:
             thread = _threads.name = threading.current_thread().name
+        shape = shapes.get(id(sender))  # of a class that was seen before
         begun = Send(
             number,
             state,
-            shapes[id(sender)].label if id(sender) in shapes else signals.sender_name(sender),
+            signals.sender_name(sender) if shape is None else shape.label,
             method,
             freeze(named),
             _where(),
@@ -153,14 +157,14 @@ def begin(signal: Any, sender: Any, named: dict[str, Any], method: str) -> Send 
             outer.cause,
             parent,
             root or number,
-            outer.depth + 1,
+            depth + 1,
             transactions.current(named),
             clock(),
         )
         if begun.cause.is_over and state.on_begin is None:
             begun.was_late = True
         if signal.receivers:
-            scope.current.set(begun)
+            _set_current(begun)
         return begun
     except Exception:
         _report("begin")
@@ -180,14 +184,12 @@ def end(send: Send) -> None:
             send.nested -= 1
             return
         send.ended = clock()
-        outer = send.outer
-        if scope.current.get() is send:
-            scope.current.set(outer)
+        if _current() is send:
+            _set_current(send.outer)
         send.outer = None
         if send.receivers or send.calls:
             send.kept_calls = _calls(send)
-            send.receivers = ()
-            send.drivers.clear()
+            send.receivers, send.drivers = (), None
         # A sync receiver on its thread outlives an asend that was cancelled; it may still say that it returned.
         send.calls = _OVER
         if send.error is not None:
@@ -203,9 +205,10 @@ def _calls(send: Send) -> list[Call]:
     """What is kept of the receiver calls: names, times and copies of plain values."""
     calls = []
     for receiver, started, ended, error, response in send.calls:
-        if receiver is record:
+        known = known_receivers.get(id(receiver))
+        if known is None and receiver is record:
             continue
-        name, place, is_async = receiver_name(receiver)
+        name, place, is_async = known[0] if known is not None else receiver_name(receiver)
         call = Call(name, place, is_async, "returned", started, ended)
         if error is not None:
             call.error = error_words(error)
@@ -213,13 +216,13 @@ def _calls(send: Send) -> list[Call]:
         elif response is not None:
             call.returned = freeze_value(response)
         calls.append(call)
-    if send.drivers:
+    if send.drivers is not None:
         for driver in send.drivers:
             calls += driver.calls(now=send.ended)
         calls.sort(key=_started)
     if send.error is not None and send.receivers:
         called = {id(call[0]) for call in send.calls} | {
-            id(driver.receiver) for driver in send.drivers if driver.started
+            id(driver.receiver) for driver in send.drivers or () if driver.started
         }
         for receiver in (*send.receivers[0], *send.receivers[1]):
             if id(receiver) not in called and receiver is not record:
@@ -277,7 +280,10 @@ class _Driven(Coroutine[Any, Any, Any]):
         self.started = self.ended = self.ran = 0
         self.error: BaseException | None = None
         self.response: Any = None
-        record.drivers.append(self)
+        if record.drivers is None:
+            record.drivers = [self]
+        else:
+            record.drivers.append(self)
 
     def calls(self, now: int) -> list[Call]:
         """The receiver call, if it began; what it holds of the project's is let go."""

@@ -5,13 +5,18 @@ the journal that holds it, and are put in front when it is read. Splicing bytes 
 encoded once, in the process that made the send, and handed on as it is.
 """
 
+from typing import Any
+
 import msgspec
 
 from livesignals.events.model import FORMAT_VERSION, Event
 
 _encoder = msgspec.json.Encoder()
 _decoder = msgspec.json.Decoder(Event)
-_UNSTORED_PREFIX = b'{"v":%d,"epoch":"","id":0,' % FORMAT_VERSION
+_JOURNALS_OWN = 3  # v, epoch and id are an event's first fields
+
+#: The other fields of an event, by position. Any of them may be JSON already: ``msgspec.Raw``.
+Body: Any = msgspec.defstruct("Body", Event.__struct_fields__[_JOURNALS_OWN:], gc=False)
 
 
 def encode(event: Event) -> bytes:
@@ -27,12 +32,19 @@ def decode(line: bytes | str) -> Event:
     return _decoder.decode(line)
 
 
-def encode_body(event: Event) -> bytes:
-    """The body of an event that no journal holds yet."""
-    encoded = _encoder.encode(event)
-    if not encoded.startswith(_UNSTORED_PREFIX):
+def encode_body(body: Any) -> bytes:
+    """The JSON of a :data:`Body`."""
+    return _encoder.encode(body)
+
+
+def body_of(event: Event) -> bytes:
+    """The body of an event that no journal holds yet.
+
+    Raises ValueError for one that has an epoch or id: it would lose them.
+    """
+    if event.epoch or event.id:
         raise ValueError("only an event without epoch and id has a body of its own")
-    return b"{" + encoded[len(_UNSTORED_PREFIX) :]
+    return encode_body(Body(*msgspec.structs.astuple(event)[_JOURNALS_OWN:]))
 
 
 def splice(epoch: str, event_id: int, body: bytes) -> bytes:

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from livesignals.events.codec import encode_body
+from livesignals.events.codec import body_of
 from livesignals.events.model import Event
 
 
@@ -36,7 +36,7 @@ def record_of(event: Event) -> Record:
     Lone surrogates, which no UTF-8 can say, become question marks.
     """
     try:
-        body = encode_body(event)
+        body = body_of(event)
     except UnicodeEncodeError:
         return record_of(msgspec.convert(_encodable(msgspec.to_builtins(event)), Event))
     cause, transaction = event.cause, event.transaction

@@ -211,7 +211,7 @@ class SqliteJournal(Journal):
     def _select(self, where: str, *params: Any) -> list[Event]:
         def read(connections: Connections) -> tuple[str, list[Stored]]:
             with connections.reading() as connection:
-                stored = connection.execute(f"SELECT id, {BODY} FROM events WHERE {where}", params).fetchall()
+                stored = connection.execute(f"SELECT id, {BODY} FROM searchable WHERE {where}", params).fetchall()
                 return ledger.meta(connection, "epoch"), cast("list[Stored]", stored)
 
         return _decoded(*self._file.run(read))

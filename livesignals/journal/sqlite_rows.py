@@ -32,11 +32,14 @@ CREATE TABLE events (
     tx_state TEXT, tx_id TEXT,
     flags TEXT NOT NULL,
     size INTEGER NOT NULL, -- of the body as it was inserted; what RETAIN_BYTES bounds
-    body TEXT NOT NULL,
-    uid TEXT AS (body ->> '$.uid'), parent TEXT AS (body ->> '$.parent'), method TEXT AS (body ->> '$.method'),
-    host TEXT AS (body ->> '$.process.host'), pid INTEGER AS (body ->> '$.process.pid'),
-    thread TEXT AS (body ->> '$.thread'), db TEXT AS (body ->> '$.transaction.db')
+    body TEXT NOT NULL
 );
+-- What filters ask for. (Generated columns would be computed for each row that is inserted, virtual ones too.)
+CREATE VIEW searchable AS SELECT *,
+    body ->> '$.uid' AS uid, body ->> '$.parent' AS parent, body ->> '$.method' AS method,
+    body ->> '$.process.host' AS host, body ->> '$.process.pid' AS pid,
+    body ->> '$.thread' AS thread, body ->> '$.transaction.db' AS db
+FROM events;
 CREATE INDEX events_root ON events (root);
 CREATE INDEX events_cause ON events (cause_id) WHERE cause_id != '';
 CREATE INDEX events_pending ON events (tx_id) WHERE tx_state = 'pending';

@@ -10,7 +10,7 @@ import zoneinfo
 from collections.abc import Callable, Iterable
 from decimal import Decimal
 from itertools import islice
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID, SafeUUID
 
 from msgspec import Struct
@@ -41,10 +41,11 @@ class Cut(Struct, gc=False):
 
 
 class Instance(Struct, gc=False):
-    """A model instance: the values of ``shape.attnames``."""
+    """A model instance: the values of ``shape.attnames``, and the names of those that are texts."""
 
     shape: Shape
     values: tuple[Any, ...]
+    texts: tuple[str, ...]
 
 
 class Partial(Struct, gc=False):
@@ -86,9 +87,6 @@ class Left(Struct, gc=False):
     """Something for which there was no room: too deep inside the rest, or after too much of it."""
 
     name: str
-
-
-PlainSize = Callable[..., int | None]
 
 
 class _Room(Struct):
@@ -184,16 +182,17 @@ def _freeze_instance(instance: Any, shape: Shape, depth: int, room: _Room) -> An
     except KeyError:
         pass  # some are deferred
     else:
-        plain_size: PlainSize
-        for plain_size in shape.plans:
-            size = plain_size(*values)
+        plan: _Plan
+        for plan in shape.plans:
+            size = plan.size_of(*values)
             if size is not None:
-                break
+                if not 0 < size <= room.left:
+                    break
+                room.left -= size
+                return Instance(shape, values, plan.texts)
         else:
-            size = _learn_plan(shape, values)
-        if size and size <= room.left:
-            room.left -= size
-            return Instance(shape, values)
+            if _learn_plan(shape, values):
+                return _freeze_instance(instance, shape, depth, room)
     if depth >= MAX_DEPTH or room.left <= 0:
         return Left(shape.label)
     room.left -= _CONTAINER_BYTES
@@ -206,17 +205,24 @@ def _freeze_instance(instance: Any, shape: Shape, depth: int, room: _Room) -> An
     return Partial(shape, fields, len(present) - len(fields))
 
 
-def _learn_plan(shape: Shape, values: tuple[Any, ...]) -> int | None:
-    """What a plan says of these values, which is made for values like them; None when they cannot be kept."""
+def _learn_plan(shape: Shape, values: tuple[Any, ...]) -> bool:
+    """Make a plan for values like these; False when they cannot be kept, or there are plans enough."""
     types = tuple(map(type, values))
     if len(shape.plans) >= _MAX_PLANS or not all(type(cls) is type and cls in _FIT for cls in types):
-        return None
-    plan = _plan(types)
-    shape.plans = (*shape.plans, plan)
-    return plan(*values)
+        return False
+    texts = tuple(name for name, cls in zip(shape.attnames, types, strict=True) if cls is str)
+    shape.plans = (*shape.plans, _Plan(_size_function(types), texts))
+    return True
 
 
-def _plan(types: tuple[type, ...]) -> PlainSize:
+class _Plan(NamedTuple):
+    """How instances with values of certain types are frozen."""
+
+    size_of: Callable[..., int | None]  # see _size_function
+    texts: tuple[str, ...]  # names of the fields that are texts
+
+
+def _size_function(types: tuple[type, ...]) -> Callable[..., int | None]:
     """A function of values of these types, in this order: bytes that they take at most, 0 when one of them cannot be
     kept as it is, None when they are of other types.
 
@@ -228,7 +234,7 @@ def _plan(types: tuple[type, ...]) -> PlainSize:
     conditions = [f" and {_FIT[cls][1]}".format(name) for name, cls in typed if _FIT[cls][1]]
     lengths = [f"len({name})" for name, cls in typed if cls is str] or ["0"]
     source = f"""
-def plain_size({", ".join(names)}):
+def size_of({", ".join(names)}):
     if {" and ".join(f"type({name}) is {cls.__name__}" for name, cls in typed)}:
         chars = {" + ".join(lengths)}
         if (chars <= {MAX_CHARS} or max([{", ".join(lengths)}]) <= {MAX_CHARS}){"".join(conditions)}:
@@ -237,8 +243,8 @@ def plain_size({", ".join(names)}):
 """
     namespace: dict[str, Any] = {"UTC": datetime.UTC, "is_sound": _is_sound, **{cls.__name__: cls for cls in _FIT}}
     exec(source, namespace)
-    plan: PlainSize = namespace["plain_size"]
-    return plan
+    function: Callable[..., int | None] = namespace["size_of"]
+    return function
 
 
 def _is_sound(value: UUID) -> bool:

@@ -107,10 +107,10 @@ class Masking:
         self.hides_name = hides_name
 
         @lru_cache(maxsize=1_024)
-        def hides_names(names: tuple[str, ...]) -> tuple[bool, ...]:
-            return tuple(map(hides_name, names))
+        def hidden_of(names: tuple[str, ...]) -> tuple[str, ...]:
+            return tuple(filter(hides_name, names))
 
-        self.hides_names = hides_names
+        self.hidden_of = hidden_of
         #: Texts that are shown as they are, whatever name they go by: most are met again and again.
         self.clean: set[str] = set()
 

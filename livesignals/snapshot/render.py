@@ -34,8 +34,15 @@ class Renderer:
 
     def named(self, frozen: dict[str, Any]) -> dict[str, Any]:
         """The keyword arguments of a send, or some keys of a dict."""
-        clean, value_of = self.masking.clean, self.value
-        return {name if name in clean else self.key(name): value_of(value, name) for name, value in frozen.items()}
+        masking, rendered = self.masking, {}
+        clean, shows_flags = masking.clean, not (self.names_only or masking.is_blind)
+        for name, value in frozen.items():
+            key = name if name in clean else self.key(name)
+            if value is None or ((value is True or value is False) and shows_flags):
+                rendered[key] = value
+            else:
+                rendered[key] = self.value(value, name)
+        return rendered
 
     def value(self, value: Any, name: str = "") -> Any:
         """One value that is known by *name*."""
@@ -100,30 +107,25 @@ class Renderer:
         return {"type": value.name}
 
     def _model(self, shape: Shape, rendered: dict[str, Any]) -> dict[str, Any]:
-        keys = [rendered.get(name) for name in shape.pk_attnames]
-        return {"model": shape.label, "pk": keys[0] if len(keys) == 1 else keys, "fields": rendered}
+        if len(shape.pk_attnames) == 1:
+            return {"model": shape.label, "pk": rendered.get(shape.pk_attnames[0]), "fields": rendered}
+        return {"model": shape.label, "pk": [rendered.get(name) for name in shape.pk_attnames], "fields": rendered}
 
     def _instance(self, value: Instance, name: str) -> dict[str, Any]:
-        """As :meth:`_partial`, without a call for each value."""
-        shape, masking, names_only = value.shape, self.masking, self.names_only
-        if masking.is_blind or masking.hides_model(shape.label):
-            return self._partial(Partial(shape, dict(zip(shape.attnames, value.values, strict=True)), 0), name)
-        rendered, clean = {}, masking.clean
-        hidden = masking.hides_names(shape.attnames)
-        for attname, is_hidden, field in zip(shape.attnames, hidden, value.values, strict=True):
-            cls = type(field)
-            if field is None or (cls is bool and not names_only):
-                rendered[attname] = field
-            elif is_hidden and cls is not bool:
+        """As :meth:`_partial`, but only what may have to be changed is looked at."""
+        shape, masking = value.shape, self.masking
+        rendered = dict(zip(shape.attnames, value.values, strict=True))
+        if self.names_only or masking.is_blind or masking.hides_model(shape.label):
+            return self._partial(Partial(shape, rendered, 0), name)
+        for attname in masking.hidden_of(shape.attnames):
+            hidden = rendered[attname]
+            if hidden is not None and type(hidden) is not bool:
                 rendered[attname] = self.masked()
-            elif names_only:
-                rendered[attname] = cls.__name__
-            elif cls is str:
-                rendered[attname] = field if field in clean else self.text(field, attname)
-            elif cls is int:
-                rendered[attname] = field  # none over 63 bits is frozen in here
-            else:
-                rendered[attname] = _SCALARS[cls](self, field, attname)
+        clean = masking.clean
+        for attname in value.texts:
+            text = rendered[attname]
+            if text not in clean and text is not MASK:
+                rendered[attname] = self.text(text, attname)
         return self._model(shape, rendered)
 
     def _partial(self, value: Partial, name: str) -> dict[str, Any]:

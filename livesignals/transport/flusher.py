@@ -35,7 +35,7 @@ logger = logging.getLogger("livesignals")
 #: Sends that wait for the journal at most; about 1 KB each.
 BUFFER_SENDS = 20_000
 #: Sends in one batch at most.
-BATCH_SENDS = 500
+BATCH_SENDS = 1_000
 #: After the first send, how long the thread waits for company.
 LINGER_SECONDS = 0.005
 #: A send made by a receiver waits so long for the send above it to end, so that a tree is stored from its root down.
@@ -208,7 +208,8 @@ class Flusher:
                         self._write([])
                     continue
                 self._is_idle = False
-                time.sleep(LINGER_SECONDS)
+                if len(self._buffer) < BATCH_SENDS:
+                    time.sleep(LINGER_SECONDS)
                 self._write_batch()
             # Before a fork too: a thread that went on right after it would be taken for one that was there.
             self._write_all(time.monotonic() + (CLOSE_SECONDS if self._is_closed else FORK_SECONDS))
@@ -229,8 +230,8 @@ class Flusher:
             self._retry = self._described(self._taken())
         if self._retry and not self._write(self._retry):
             return False
-        # While more sends wait than fit into a batch, what the outcomes are about may be among them.
-        return not outcomes or bool(self._buffer) or self._resolve(outcomes)
+        # A send that is still waiting reads by itself how its transaction ended.
+        return not outcomes or self._resolve(outcomes)
 
     def _resolve(self, outcomes: list[Outcome]) -> bool:
         from livesignals.journal import Outcome as Stored

@@ -50,7 +50,7 @@ def database(events: Sequence[Event]) -> apsw.Connection:
 def found(connection: apsw.Connection, chosen: Filter) -> list[int]:
     """Ids of the rows that the filter's SQL lets through."""
     where, params = chosen.sql()
-    return [row[0] for row in connection.execute(f"SELECT id FROM events WHERE {where} ORDER BY id", params)]
+    return [row[0] for row in connection.execute(f"SELECT id FROM searchable WHERE {where} ORDER BY id", params)]
 
 
 def agrees(chosen: Filter, *events: Event) -> list[bool]:

@@ -12,7 +12,6 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from livesignals.capture import Describer, Send, scope, signals
-from livesignals.events import encode_body
 from livesignals.snapshot import Masking, freeze
 from livesignals.snapshot.types import Shape
 from tests.snapshot import hostile
@@ -51,7 +50,7 @@ def test_snapshots_of_hostile_graphs(young_heap: None, record_property: Callable
                     frozen = freeze(named)
                     worst = max(worst, time.thread_time_ns() - began)
                     gc.enable()
-                    body = encode_body(describer.event(send_of(state, number, frozen)))
+                    body = describer.record(send_of(state, number, frozen)).body
                 assert hostile.calls == [], f"graph {number} of seed {seed}"
                 assert (graphs.fingerprint(), hostile.content(named)) == before
                 kwargs = json.loads(body.decode())["kwargs"]
