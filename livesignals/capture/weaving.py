@@ -174,12 +174,13 @@ def _definition(function: FunctionType) -> Definition:
     name, code = function.__qualname__, function.__code__
     lines = linecache.getlines(code.co_filename, function.__globals__)
     first, last = code.co_firstlineno, _last_line(code)
+    # Lines in front give it the line numbers that it has in its file.
+    indented = lines[first - 1 : first] and lines[first - 1][:1].isspace()
+    before = "\n" * (first - 2) + "if True:\n" if indented else "\n" * (first - 1)
     # A statement may end lines below its last instruction, with a bracket.
     for end in range(last, min(last + 8, len(lines)) + 1):
-        source = "".join(lines[first - 1 : end])
-        indented = source[:1].isspace()
         try:
-            statement = ast.parse(f"if True:\n{source}" if indented else source).body[0]
+            statement = ast.parse(before + "".join(lines[first - 1 : end])).body[0]
         except (SyntaxError, IndexError):
             continue
         break
@@ -190,7 +191,6 @@ def _definition(function: FunctionType) -> Definition:
     if not isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef) or statement.name != code.co_name:
         raise CannotWeave(f"{name} is not defined by a def statement")
     statement.decorator_list = []
-    ast.increment_lineno(statement, first - 1 - indented)
     return statement
 
 
