@@ -64,6 +64,7 @@ class Describer:
         self.token = binascii.hexlify(os.urandom(6)).decode()
         self._second = (-1, "")
         self._names: dict[str, str] = {}
+        self._autocommit: dict[str, Transaction] = {}  # by alias
         #: by id of the scope; the entry keeps the scope, so the id stays its own
         self._causes: dict[int, tuple[CauseScope, tuple[Any, ...], _Caused]] = {}
         self._places: dict[tuple[int, int], tuple[CodeType, str]] = {}
@@ -191,7 +192,14 @@ class Describer:
         transaction = send.transaction
         if transaction is None:
             using = send.named.get("using")
-            return Transaction(db=self._name(using), state="autocommit") if type(using) is str else None
+            if type(using) is not str:
+                return None
+            known = self._autocommit.get(using)
+            if known is None:
+                if len(self._autocommit) > MAX_PLACES:
+                    self._autocommit.clear()
+                known = self._autocommit[using] = Transaction(db=self._name(using), state="autocommit")
+            return known
         transaction.was_told = True  # before the state is read: see transactions._resolve
         return Transaction(
             db=transaction.db,

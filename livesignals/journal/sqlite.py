@@ -34,7 +34,7 @@ from livesignals.journal.base import (
 from livesignals.journal.sqlite_connections import Connections, Superseded
 from livesignals.journal.sqlite_file import ELSEWHERE
 from livesignals.journal.sqlite_opening import JournalFile
-from livesignals.journal.sqlite_rows import BODY, INSERT, new_epoch
+from livesignals.journal.sqlite_rows import BODY, INSERT, INSERT_FIRST, new_epoch
 
 CHUNK_ROWS = 1_000  # the most that one transaction reads, or prunes
 SCAN_ROWS = 10_000  # the most that one transaction of a search looks at
@@ -67,10 +67,8 @@ class SqliteJournal(Journal):
                 known = self._known[1] if self._known and self._known[0] == epoch else None
                 kept = ledger.store_report(connection, report, len(records), known)
                 if records:
-                    ids = range(last + 1, last + 1 + len(records))
-                    connection.executemany(
-                        INSERT, [(number, *record) for number, record in zip(ids, records, strict=True)]
-                    )
+                    connection.execute(INSERT_FIRST, (last + 1, *records[0]))
+                    connection.executemany(INSERT, records[1:])
                     ledger.count(connection, {**families, "last": len(records), "bytes": size})
                     ledger.trim(connection, self.retain_events, self.retain_bytes, most=2 * len(records))
             if not connections.in_place:

@@ -46,11 +46,12 @@ CREATE INDEX events_pending ON events (tx_id) WHERE tx_state = 'pending';
 """
 TABLE_NAMES = {"meta", "counters", "processes", "outcomes", "events"}
 
-#: A row is an id and a :class:`Record`.
-INSERT = (
-    f"INSERT INTO events (id, root, ts, {', '.join(Record._fields[2:])})"
-    f" VALUES ({', '.join('?' * len(Record._fields))}, CAST(? AS TEXT))"
-)
+_COLUMNS = ("root", "ts", *Record._fields[2:])
+_VALUES = f"{', '.join('?' * (len(_COLUMNS) - 1))}, CAST(? AS TEXT)"
+#: A row is a :class:`Record`. The first of a batch is given its id in front; SQLite goes on with "one more than the
+#: highest".
+INSERT_FIRST = f"INSERT INTO events (id, {', '.join(_COLUMNS)}) VALUES (?, {_VALUES})"
+INSERT = f"INSERT INTO events ({', '.join(_COLUMNS)}) VALUES ({_VALUES})"
 
 #: Bytes, because that is what is spliced and sent on; stored as text, because JSON functions want text.
 BODY = "CAST(body AS BLOB)"

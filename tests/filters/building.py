@@ -11,7 +11,7 @@ from livesignals.catalogue.builtin import FAMILIES
 from livesignals.events import Cause, Error, Event, Process, ReceiverCall, Transaction, record_of
 from livesignals.filters import Filter, register
 from livesignals.filters.flags import FLAGS
-from livesignals.journal.sqlite_rows import INSERT, create_tables
+from livesignals.journal.sqlite_rows import INSERT_FIRST, create_tables
 
 
 def event(**changes: Any) -> Event:
@@ -43,7 +43,7 @@ def database(events: Sequence[Event]) -> apsw.Connection:
     connection = apsw.Connection(":memory:")
     register(connection)
     create_tables(connection, project="", notice="")
-    connection.executemany(INSERT, [(one.id, *record_of(_with_id(one, 0))) for one in events])
+    connection.executemany(INSERT_FIRST, [(one.id, *record_of(_with_id(one, 0))) for one in events])
     return connection
 
 
