@@ -1,6 +1,5 @@
 """One measured figure beside what it should be."""
 
-import operator
 from typing import NamedTuple
 
 
@@ -18,10 +17,11 @@ class Figure(NamedTuple):
     @property
     def is_reached(self) -> bool | None:
         """None without a target."""
-        if self.at_most is None and self.at_least is None:
-            return None
-        over = self.at_least is not None and operator.lt(self.value, self.at_least)
-        return self.holds and not over and not (self.at_most is not None and self.value > self.at_most)
+        if self.at_most is not None:
+            return self.holds and self.value <= self.at_most
+        if self.at_least is not None:
+            return self.holds and self.value >= self.at_least
+        return None
 
     def __str__(self) -> str:
         target = ""

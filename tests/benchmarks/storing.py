@@ -10,6 +10,8 @@ ROUNDS = 5
 EVENTS = 50_000
 RATE = 50_000
 BURST = 1_000_000
+#: Of a project that is used: a batch then holds what was sent while the flusher waited for company, and little more.
+QUIET_RATE, QUIET_SECONDS = 2_000, 4
 #: How long the paced sends go on; the target says a minute.
 SECONDS = int(os.environ.get("BENCH_SECONDS", "60"))
 
@@ -18,11 +20,15 @@ def measure() -> Iterator[Figure]:
     """Events with a model instance and no receiver, from ``send`` to the SQLite file, and what became of them."""
     with started(["livesignals"], "storing") as subjects:
         rounds = [subjects["livesignals"].ask(how="flushed", sends=EVENTS) for _ in range(ROUNDS)]
+        quiet = subjects["livesignals"].ask(how="paced", sends=QUIET_RATE * QUIET_SECONDS, rate=QUIET_RATE)
     for answer in rounds:
         _account(answer, EVENTS)
     cpu = fastest(rounds, "cpu") / EVENTS * 1e6
     told = f"whole process, the send itself too; the fastest of {ROUNDS} × {EVENTS:,}"
     yield Figure("processor time of one event, from send to journal", cpu, "µs", told, at_most=12)
+    _account(quiet, QUIET_RATE * QUIET_SECONDS)
+    quiet_us = quiet["cpu"] / quiet["captured"] * 1e6
+    yield Figure(f"… at {QUIET_RATE:,} sends/s", quiet_us, "µs", "small batches; what the pace costs is in it")
     rate = EVENTS / fastest(rounds, "stored_after")
     yield Figure(
         "events a second into the journal, waiting for it", rate, "/s", f"the fastest of {ROUNDS} × {EVENTS:,}"
