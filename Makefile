@@ -11,7 +11,7 @@ help:
 	@echo 'make test     static checks, all tests, and the wheel in a project of its own'
 	@echo 'make matrix   the tests on every Python and Django whose interpreter is present'
 	@echo 'make django-suite  all tests of Django itself and of REST framework, with capture and without'
-	@echo 'make bench    the figures of the README, measured here'
+	@echo 'make bench    the figures of the README, measured here (BENCHMARKS=sending: some of them)'
 	@echo 'make screenshots  the pictures of the README'
 	@echo 'make lock     new locked requirements'
 
@@ -39,7 +39,8 @@ django-suite:
 
 bench:
 	@.ci/system redis-server chromium
-	@venv=$$(.ci/venv tests tests/requirements.txt) && exec "$$venv/bin/python" -m tests.benchmarks
+	@venv=$$(.ci/venv bench tests/requirements.txt tests/benchmarks/rivals.txt) && \
+	exec "$$venv/bin/python" -m tests.benchmarks $(BENCHMARKS)
 
 screenshots:
 	@.ci/system chromium
@@ -53,6 +54,8 @@ lock:
 	lock --python-version 3.11 pyproject.toml project/requirements.in -o project/requirements.txt && \
 	lock --python-version 3.11 pyproject.toml project/requirements.in tests/requirements.in \
 		-c project/requirements.txt -o tests/requirements.txt && \
+	lock --python-version 3.11 --no-deps --no-annotate tests/benchmarks/rivals.in \
+		-c tests/requirements.txt -o tests/benchmarks/rivals.txt && \
 	for django in 5.2 6.0 6.1; do \
 		echo "Django==$$django.*" | lock --python-version 3.12 --no-deps --no-annotate - -o tests/django-$$django.txt || exit; \
 	done
