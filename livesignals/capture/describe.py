@@ -10,11 +10,12 @@ from typing import Any
 
 import msgspec
 
+from livesignals.capture.differences import differences
 from livesignals.capture.receivers import short_path
 from livesignals.capture.scope import PROCESS, CauseScope
 from livesignals.capture.sends import Call, Send
 from livesignals.events import Cause, Error, Event, Process, ReceiverCall, Returned, Transaction
-from livesignals.snapshot import MaskFunctionFailed, Masking, render, valid_text, without_last_run
+from livesignals.snapshot import MaskFunctionFailed, Masking, Renderer, render, valid_text, without_last_run
 from livesignals.snapshot.freeze import ClassName, Cut, Instance, Items, Left, Opaque, Pairs, Partial
 
 #: The JSON of what a send carried is never longer than this; if it were, names and types are kept only.
@@ -23,6 +24,9 @@ MAX_PLACES = 4_096
 MAX_MESSAGE_CHARS = 512
 MAX_NAME_CHARS = 200
 MAX_RETURNED_CHARS = 200
+MAX_CHANGED_CHARS = 200
+#: Of the JSON of what a save changed; what comes after is left out.
+MAX_CHANGES_BYTES = 3_072
 
 
 class Describer:
@@ -59,6 +63,7 @@ class Describer:
         state = send.signal
         kwargs, flags = render(send.named, self.masking, names_only=self.names_only, signal=state.name)
         kwargs = self._within_bounds(kwargs, flags, send)
+        changed = self._changes(send, flags)
         if send.was_late:
             flags.add("after_response")
         return Event(
@@ -81,6 +86,7 @@ class Describer:
             process=Process(host=self.host, pid=self.pid, seq=send.number),
             thread=self._name(send.thread),
             flags=sorted(flags),
+            changes=changed,
         )
 
     def _name(self, name: str) -> str:
@@ -120,7 +126,30 @@ class Describer:
             return Returned(frozen.name, "")
         kind = {Items: "list", Pairs: "dict", Cut: "str"}.get(type(frozen), type(frozen).__name__)
         text = value if isinstance(value, str) else msgspec.json.encode(value).decode()
-        return Returned(kind, text if len(text) <= MAX_RETURNED_CHARS else text[:MAX_RETURNED_CHARS] + "…")
+        return Returned(kind, _shortened(text, MAX_RETURNED_CHARS))
+
+    def _changes(self, send: Send, flags: set[str]) -> dict[str, list[Any]] | None:
+        """Old and new values, masked as in the instance itself."""
+        if send.before is None:
+            return None
+        instance = send.named["instance"]
+        found = differences(send.before, instance)
+        if not found:
+            return None if found is None else {}
+        renderer = Renderer(self.masking, names_only=self.names_only)
+        before = renderer.fields(instance.shape, {name: old for name, (old, _) in found.items()})
+        after = renderer.fields(instance.shape, {name: new for name, (_, new) in found.items()})
+        rendered: dict[str, list[Any]] = {}
+        room = MAX_CHANGES_BYTES
+        for name in found:
+            pair = [_shortened(before[name], MAX_CHANGED_CHARS), _shortened(after[name], MAX_CHANGED_CHARS)]
+            room -= len(msgspec.json.encode({name: pair}))
+            if room < 0:
+                renderer.flags.add("truncated")
+                break
+            rendered[name] = pair
+        flags |= renderer.flags
+        return rendered
 
     def _transaction(self, send: Send) -> Transaction | None:
         transaction = send.transaction
@@ -196,3 +225,8 @@ class Describer:
             known = code, f"{short_path(code.co_filename)}:{line} {code.co_qualname}"
             self._places[id(code), instruction] = known
         return known[1]
+
+
+def _shortened(value: Any, max_chars: int) -> Any:
+    """A text that has been masked without its end; anything else as it is."""
+    return value[:max_chars] + "…" if isinstance(value, str) and len(value) > max_chars else value

@@ -80,14 +80,17 @@ class Renderer:
         self.flags.add("truncated")
         return {"type": value.name}
 
-    def _model(self, shape: Any, fields: dict[str, Any]) -> dict[str, Any]:
+    def fields(self, shape: Any, fields: dict[str, Any]) -> dict[str, Any]:
+        """Values of some fields of a model."""
         if self.masking.hides_model(shape.label):
-            rendered = {
+            return {
                 name: self.value(value, name) if value.__class__ in _HARMLESS else self.masked()
                 for name, value in fields.items()
             }
-        else:
-            rendered = {name: self.value(value, name) for name, value in fields.items()}
+        return {name: self.value(value, name) for name, value in fields.items()}
+
+    def _model(self, shape: Any, fields: dict[str, Any]) -> dict[str, Any]:
+        rendered = self.fields(shape, fields)
         keys = [rendered.get(name) for name in shape.pk_attnames]
         return {"model": shape.label, "pk": keys[0] if len(keys) == 1 else keys, "fields": rendered}
 
