@@ -29,19 +29,17 @@ def differences(before: Before, now: Instance | Partial) -> dict[str, tuple[Any,
     """
     present = now.fields if isinstance(now, Partial) else dict(zip(now.shape.attnames, now.values, strict=True))
     written = before.written
-    known = dict(zip(before.attnames, before.values, strict=True))
-    is_sure = before.is_stored and (written is None or written <= present.keys())
-    if isinstance(now, Partial) and now.more:
-        is_sure = False
+    is_sure = before.is_stored and (
+        len(before.attnames) == len(now.shape.attnames) if written is None else written.issubset(before.attnames)
+    )
     found: dict[str, tuple[Any, Any]] = {}
-    for attname, new in present.items():
+    for attname, value in zip(before.attnames, before.values, strict=True):
         if written is not None and attname not in written:
             continue
-        old = known.get(attname, UNKNOWN)
-        if old is new and type(new) in COMPARABLE:
+        new = present.get(attname, UNKNOWN)
+        if value is new and value is not UNKNOWN:
             continue
-        if type(old) is not Cut:
-            old = freeze_value(old, MAX_BYTES)
+        old = value if type(value) is Cut else freeze_value(value, MAX_BYTES)
         differs = _differ(old, new)
         if differs:
             found[attname] = old, new

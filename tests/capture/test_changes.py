@@ -192,6 +192,7 @@ class TestASave:
 
     def test_of_a_fixture_is_not_remembered(self, captured: Captured, order: Order) -> None:
         """A raw save writes only a part of an instance with parents."""
+        again: Any
         (again,) = serializers.deserialize("python", serializers.serialize("python", [order]))
         again.object.status = "sent"
         again.save()
@@ -470,7 +471,7 @@ class TestFields:
     @pytest.mark.parametrize("nan", [float("nan"), Decimal("NaN"), Decimal("sNaN")])
     def test_that_are_no_number_do_not_differ_from_themselves(self, nan: Any) -> None:
         """Not even a signalling NaN, which cannot be compared, raises."""
-        before = Before(("total",), (nan,), True, None)
+        before = Before(("total",), (nan,), True, frozenset(["total"]))
         now = Partial(shape_of(Order), {"total": copy.copy(nan)}, 0)
         assert differences(before, now) == {}
         assert differences(before, now._replace(fields={"total": type(nan)(1)})) is not None
