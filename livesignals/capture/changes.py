@@ -104,6 +104,8 @@ def _loaded(instance: Any, values: Any) -> None:
         if len(_alive) < MAX_INSTANCES and (type(values) is list or type(values) is tuple):
             model = type(instance)
             columns = known_columns.get(id(model)) or columns_of(model)
+            if columns is not None and columns.count != len(values):  # the model has got another field since
+                columns = columns_of(model)
             if columns is not None:
                 known = _Known(instance, _alive.discard)
                 known.values = columns.choose(values)
@@ -191,9 +193,10 @@ def _columns_of(instance: Any, now: Any) -> Columns | None:
 
 
 def _present(now: Any, columns: Columns) -> tuple[Any, ...]:
-    if type(now) is Instance:
+    if type(now) is Instance and len(now.values) == columns.count:
         return columns.choose(now.values)
-    values = [now.fields.get(attname, UNKNOWN) for attname in columns.attnames]
+    fields = now.fields if type(now) is Partial else dict(zip(now.shape.attnames, now.values, strict=True))
+    values = [fields.get(attname, UNKNOWN) for attname in columns.attnames]
     return tuple([value if value.__class__ in COMPARABLE else UNKNOWN for value in values])
 
 

@@ -27,6 +27,7 @@ _MAX_REFERENCES = 8
 class Columns(Struct, eq=False):
     """The plain fields of a model."""
 
+    count: int  # of the model's concrete fields, plain or not
     attnames: tuple[str, ...]
     attname_by_name: dict[str, str]
     #: from the values of all concrete fields to those of ``attnames``
@@ -39,7 +40,7 @@ known_columns: dict[int, Columns] = {}
 
 
 def columns_of(model: type) -> Columns | None:
-    """The plain fields of a model that is met for the first time; None while models are being loaded."""
+    """The plain fields of a model, found out anew; None while models are being loaded."""
     options = options_of(model)
     if options is None or options.abstract or not options.apps.models_ready:
         return None
@@ -52,6 +53,7 @@ def columns_of(model: type) -> Columns | None:
     attnames = tuple(str.__str__(fields[index]["attname"]) for index in chosen)
     key = id(model)
     learnt = known_columns[key] = Columns(
+        len(fields),
         attnames,
         {str.__str__(fields[index]["name"]): attname for index, attname in zip(chosen, attnames, strict=True)},
         choose,

@@ -27,6 +27,8 @@ def differences(before: Before, now: Instance | Partial) -> dict[str, tuple[Any,
 
     Empty when none does; None when that is not known.
     """
+    if len(before.attnames) != len(before.values):
+        return None  # the model has got another field since
     present = now.fields if isinstance(now, Partial) else dict(zip(now.shape.attnames, now.values, strict=True))
     written = before.written
     is_sure = before.is_stored and (

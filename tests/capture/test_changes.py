@@ -468,6 +468,29 @@ class TestFields:
         named.save()
         assert of_save(captured, "shop.Named")[0] == ("pre_save", {"name": ["a", "b"]})
 
+    def test_that_a_model_gets_later_are_told_from_then_on(self, captured: Captured) -> None:
+        """Apps add fields to others' models while they get ready; what was loaded before is not taken for another."""
+
+        class Named(models.Model):
+            product_count = models.IntegerField(default=0)
+
+            class Meta:
+                app_label = "shop"
+                db_table = "shop_tag"
+
+        Tag.objects.create(name="a")
+        captured.sends.clear()
+        before = Named._default_manager.get()
+        name = models.CharField(max_length=40, default="")
+        name.creation_counter = Named._meta.pk.creation_counter
+        name.contribute_to_class(Named, "name")
+        after = Named._default_manager.get()
+        before.save()
+        after.product_count = 5
+        after.save()
+        told = [told for signal, told in of_save(captured, "shop.Named") if signal == "pre_save"]
+        assert told == [None, {"product_count": [0, 5]}]
+
     @pytest.mark.parametrize("nan", [float("nan"), Decimal("NaN"), Decimal("sNaN")])
     def test_that_are_no_number_do_not_differ_from_themselves(self, nan: Any) -> None:
         """Not even a signalling NaN, which cannot be compared, raises."""
