@@ -5,7 +5,7 @@ import threading
 from django.apps import apps
 from django.db import connections
 
-from livesignals.capture import causes, dispatch, sends, signals, skipped, transactions, weaving
+from livesignals.capture import causes, changes, dispatch, sends, signals, skipped, transactions, weaving
 
 _lock = threading.RLock()
 
@@ -27,6 +27,7 @@ def detach() -> None:
         signals.forget_states()
         dispatch.detach()
         weaving.restore_all()
+        changes.forget_all()
 
 
 def is_attached() -> bool:
@@ -49,3 +50,4 @@ def _attach_to_database() -> None:
         if is_attached():
             transactions.attach()
             skipped.attach()
+            changes.attach()

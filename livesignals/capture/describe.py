@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from livesignals.capture.differences import Before, differences
 from livesignals.capture.receivers import short_path
 from livesignals.capture.scope import PROCESS, CauseScope
 from livesignals.capture.sends import Call, Send
@@ -31,7 +32,7 @@ from livesignals.events import (
     flags_text,
 )
 from livesignals.events.model import Status
-from livesignals.snapshot import MaskFunctionFailed, Masking, render, valid_text, without_last_run
+from livesignals.snapshot import MaskFunctionFailed, Masking, Renderer, render, valid_text, without_last_run
 from livesignals.snapshot.freeze import ClassName, Cut, Instance, Items, Left, Opaque, Pairs, Partial
 
 #: The JSON of what a send carried is never longer than this; if it were, names and types are kept only.
@@ -40,6 +41,9 @@ MAX_PLACES = 4_096
 MAX_MESSAGE_CHARS = 512
 MAX_NAME_CHARS = 200
 MAX_RETURNED_CHARS = 200
+MAX_CHANGED_CHARS = 200
+#: Of the JSON of what a save changed; what comes after is left out.
+MAX_CHANGES_BYTES = 3_072
 
 
 _CONTAINERS: dict[type, str] = {Items: "list", Pairs: "dict", Cut: "str"}
@@ -92,6 +96,7 @@ class Describer:
     def _record(self, send: Send) -> Record:
         state = send.signal
         kwargs, flags = self._kwargs(send)
+        changes = None if send.before is None else self._changes(send.before, send.named["instance"], flags)
         if send.was_late:
             flags.add("after_response")
         ts_us = (send.began + self._offset_ns) // 1_000
@@ -124,6 +129,7 @@ class Describer:
                 Process(self.host, self.pid, send.number),
                 self._name(send.thread),
                 sorted_flags,
+                changes,
             )
         )
         return Record(
@@ -186,7 +192,27 @@ class Describer:
             return Returned(frozen.name, "")
         kind = _CONTAINERS.get(type(frozen), type(frozen).__name__)
         text = value if isinstance(value, str) else msgspec.json.encode(value).decode()
-        return Returned(kind, text if len(text) <= MAX_RETURNED_CHARS else text[:MAX_RETURNED_CHARS] + "…")
+        return Returned(kind, _shortened(text, MAX_RETURNED_CHARS))
+
+    def _changes(self, before: Before, instance: Instance | Partial, flags: set[str]) -> dict[str, list[Any]] | None:
+        """Old and new values, masked as in the instance itself."""
+        found = differences(before, instance)
+        if not found:
+            return None if found is None else {}
+        renderer = Renderer(self.masking, names_only=self.names_only)
+        olds = renderer.fields(instance.shape, {name: old for name, (old, _) in found.items()})
+        news = renderer.fields(instance.shape, {name: new for name, (_, new) in found.items()})
+        rendered: dict[str, list[Any]] = {}
+        room = MAX_CHANGES_BYTES
+        for name in found:
+            pair = [_shortened(olds[name], MAX_CHANGED_CHARS), _shortened(news[name], MAX_CHANGED_CHARS)]
+            room -= len(msgspec.json.encode({name: pair}))
+            if room < 0:
+                renderer.flags.add("truncated")
+                break
+            rendered[name] = pair
+        flags |= renderer.flags
+        return rendered
 
     def _transaction(self, send: Send) -> Transaction | None:
         transaction = send.transaction
@@ -275,3 +301,8 @@ class Describer:
             known = code, f"{short_path(code.co_filename)}:{line} {code.co_qualname}"
             self._places[id(code), instruction] = known
         return known[1]
+
+
+def _shortened(value: Any, max_chars: int) -> Any:
+    """A text that has been masked without its end; anything else as it is."""
+    return value[:max_chars] + "…" if isinstance(value, str) and len(value) > max_chars else value

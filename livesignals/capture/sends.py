@@ -71,6 +71,7 @@ class Send(Struct, eq=False):
     kept_calls: Sequence[Call] = ()  # once ended
     drivers: "list[_Driven] | None" = None
     error: Any = None  # the exception while it runs; (type, message) once ended
+    before: Any = None  # changes.Before, of pre_save and post_save
     is_skipped: bool = False
     was_late: bool = False  # its request was over already
     nested: int = 0  # how many send methods of the same dispatch are inside this one (super().send)
@@ -161,6 +162,8 @@ def begin(signal: Any, sender: Any, named: dict[str, Any], method: str) -> Send 
             transactions.current(named),
             clock(),
         )
+        if state.look_up is not None:
+            begun.before = state.look_up(named, begun.named)
         if begun.cause.is_over and state.on_begin is None:
             begun.was_late = True
         if signal.receivers:

@@ -29,6 +29,7 @@ class SignalState(Struct, eq=False):
     reference: Any
     on_begin: Callable[[dict[str, Any]], "scope.CauseScope | None"] | None = None
     on_end: Callable[[], None] | None = None
+    look_up: Callable[[dict[str, Any], dict[str, Any]], Any] | None = None  # what its instance held before
 
 
 #: By id of the signal; an entry goes when its signal does, before the id can be used again.
@@ -37,6 +38,8 @@ states: dict[int, SignalState] = {}
 woven_codes: set[int] = set()
 #: Signals that begin or end what sends run inside: what to do before such a send is recorded, and after it.
 CAUSES: dict[str, tuple[Any, Any]] = {}
+#: Signals of which is told what their instance held before, and how it is looked up: from arguments and their snapshot.
+BEFORE: dict[str, Callable[[dict[str, Any], dict[str, Any]], Any]] = {}
 _patterns: list[str] = []
 _first_sends: dict[str, Callable[[], None]] = {}
 
@@ -94,6 +97,7 @@ def register(signal: Any) -> SignalState:
         any(method in vars(base) for base in bases if base is not Signal for method in SEND_METHODS),
         weakref.ref(signal, lambda _: states.pop(key, None)),
         *CAUSES.get(name, (None, None)),
+        BEFORE.get(name),
     )
     states[key] = state
     return state

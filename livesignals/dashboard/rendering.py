@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from html import escape
 from math import log10
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 from django.template import Context, Engine
@@ -351,7 +351,8 @@ def detail_html(event: Event, tree: Iterable[tuple[int, Event]] = ()) -> str:
             "meaning": builtin.meaning if builtin else "",
             "duration": duration(event.duration_us),
             "error": None if any(call.error == event.error for call in event.receivers) else event.error,
-            "carried": [(name, _value_html(value)) for name, value in event.kwargs.items()],
+            "carried": [(name, _carried_html(name, value, event)) for name, value in event.kwargs.items()],
+            "unchanged": event.changes == {},
             "receivers": _waterfall(event),
             "tree": [_node(depth, node, event) for depth, node in nodes[:TREE_LIMIT] if len(nodes) > 1],
             "left_out": max(0, len(nodes) - TREE_LIMIT),
@@ -399,9 +400,27 @@ def _node(depth: int, node: Event, current: Event) -> dict[str, Any]:
     }
 
 
+def _carried_html(name: str, value: Any, event: Event) -> SafeString:
+    """An argument; of a saved instance with what changed marked."""
+    match value:
+        case {"model": _, "pk": _, "fields": dict(fields)} if name == "instance" and event.changes:
+            changed = {field: _Changed(*pair) for field, pair in event.changes.items() if len(pair) == 2}
+            return _value_html({**value, "fields": {**fields, **changed}})
+    return _value_html(value)
+
+
+class _Changed(NamedTuple):
+    """A value in the place of another."""
+
+    old: Any
+    new: Any
+
+
 def _value_html(value: Any, depth: int = 0) -> SafeString:
     """A carried value, nested ones as nested lists."""
     match value:
+        case _Changed(old, new):
+            html = f"<del>{_value_html(old, depth + 1)}</del> → <ins>{_value_html(new, depth + 1)}</ins>"
         case None | True | False | int() | float():
             html = f'<span class="lit">{_text(value)}</span>'
         case str():

@@ -95,3 +95,6 @@ class Event(Struct, frozen=True, kw_only=True):
     process: Process
     thread: str = "MainThread"
     flags: list[str] = []  # truncated, masked, async, nested, …
+    #: Of pre_save and post_save: [old, new] of fields that differ from what was loaded or last saved, by attname; {}
+    #: when none does, None when that is not known.
+    changes: dict[str, list[Any]] | None = None

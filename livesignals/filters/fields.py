@@ -184,6 +184,18 @@ FIELDS: tuple[Field, ...] = (
         "pk:7",
     ),
     Field(
+        "changed",
+        _TEXT,
+        Each(
+            lambda event: event.changes or () if event.family == "model" else (),
+            "SELECT key AS value FROM json_each(body, '$.changes')"
+            " WHERE family = 'model' AND json_type(body, '$.changes') = 'object'",
+        ),
+        "a changed field",
+        "any field that a save changed, where that is known",
+        "changed:status",
+    ),
+    Field(
         "method",
         Choice(
             {

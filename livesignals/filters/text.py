@@ -54,6 +54,7 @@ def event_text(event: Event) -> str:
         if call.error is not None:
             lines.append(f"{call.error.type} {call.error.message}")
     _add_values(lines, event.kwargs)
+    _add_values(lines, event.changes or {})
     text = "\n".join(lines)
     if text.count("\n") >= len(lines):
         text = "\n".join([line.replace("\n", " ") for line in lines])

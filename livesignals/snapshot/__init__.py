@@ -6,6 +6,6 @@ leaves everything else behind as a name. :func:`render` runs on the flusher's th
 
 from livesignals.snapshot.freeze import freeze
 from livesignals.snapshot.masking import MASK, MaskFunctionFailed, Masking
-from livesignals.snapshot.render import render, valid_text, without_last_run
+from livesignals.snapshot.render import Renderer, render, valid_text, without_last_run
 
-__all__ = ["MASK", "MaskFunctionFailed", "Masking", "freeze", "render", "valid_text", "without_last_run"]
+__all__ = ["MASK", "MaskFunctionFailed", "Masking", "Renderer", "freeze", "render", "valid_text", "without_last_run"]

@@ -144,9 +144,9 @@ def _freeze_many(named: dict[str, Any]) -> dict[str, Any]:
     return frozen
 
 
-def freeze_value(value: Any) -> Any:
-    """One value that is told briefly: what a receiver returned."""
-    return _freeze(value, type(value), 0, _Room(MAX_RETURNED_BYTES))
+def freeze_value(value: Any, room: int = MAX_RETURNED_BYTES) -> Any:
+    """One value by itself, of at most *room* bytes. What a receiver returned is told briefly."""
+    return _freeze(value, type(value), 0, _Room(room))
 
 
 def _freeze(value: Any, cls: type, depth: int, room: _Room) -> Any:
@@ -389,6 +389,7 @@ _PLAIN: dict[type, Any] = {
     datetime.timedelta: _as_it_is,
     UUID: _uuid,
 }
+PLAIN = frozenset(_PLAIN)
 _CONTAINERS: dict[type, Any] = {
     list: _freeze_items,
     tuple: _freeze_items,

@@ -106,6 +106,15 @@ class Renderer:
         self.flags.add("truncated")
         return {"type": value.name}
 
+    def fields(self, shape: Shape, fields: dict[str, Any]) -> dict[str, Any]:
+        """Values of some fields of a model."""
+        if self.masking.hides_model(shape.label):
+            return {
+                name: self.value(value, name) if value.__class__ in _HARMLESS else self.masked()
+                for name, value in fields.items()
+            }
+        return {name: self.value(value, name) for name, value in fields.items()}
+
     def _model(self, shape: Shape, rendered: dict[str, Any]) -> dict[str, Any]:
         if len(shape.pk_attnames) == 1:
             return {"model": shape.label, "pk": rendered.get(shape.pk_attnames[0]), "fields": rendered}
@@ -129,14 +138,7 @@ class Renderer:
         return self._model(shape, rendered)
 
     def _partial(self, value: Partial, name: str) -> dict[str, Any]:
-        fields = value.fields
-        if self.masking.hides_model(value.shape.label):
-            rendered = {
-                name: self.value(field, name) if field.__class__ in _HARMLESS else self.masked()
-                for name, field in fields.items()
-            }
-        else:
-            rendered = {name: self.value(field, name) for name, field in fields.items()}
+        rendered = self.fields(value.shape, value.fields)
         if value.more:
             self._leave_out(value.more, rendered)
         return self._model(value.shape, rendered)

@@ -31,7 +31,7 @@ class Shape:
         self._class = weakref.ref(cls, when_gone)
         self.label = self.name = dotted_name(cls)
         self.revealed = _revealed(cls)
-        options = _options(cls)
+        options = options_of(cls)
         self.is_model = options is not None
         if options is not None:
             self.label = f"{_clean(options.app_label)}.{_clean(options.object_name)}"
@@ -47,14 +47,14 @@ class Shape:
     def learn_fields(self) -> bool:
         """Find out which fields the model has; False while models are still being loaded, and for other classes."""
         cls = self._class()
-        options = _options(cls) if cls is not None else None
+        options = options_of(cls) if cls is not None else None
         if options is None or options.abstract or not options.apps.models_ready:
             return False
         pk_fields = getattr(options, "pk_fields", None) or [options.pk]
         self.pk_attnames = tuple(map(_attname, pk_fields))
         self.attnames = tuple(map(_attname, options.concrete_fields))
         self.state = dict_descriptor(sys.modules["django.db.models.base"].Model).__get__
-        self.get = _tuple_getter(self.attnames)
+        self.get = tuple_getter(self.attnames)
         return True
 
 
@@ -62,10 +62,11 @@ def _attname(field: Any) -> str:
     return str.__str__(dict_of(field, "__dict__")["attname"])
 
 
-def _tuple_getter(keys: tuple[str, ...]) -> Callable[[dict[str, Any]], tuple[Any, ...]]:
+def tuple_getter(keys: tuple[Any, ...]) -> Callable[[Any], tuple[Any, ...]]:
+    """From a dict or sequence to the values under *keys*, one or more."""
     if len(keys) == 1:
         (key,) = keys
-        return lambda state: (state[key],)
+        return lambda values: (values[key],)
     return operator.itemgetter(*keys)
 
 
@@ -82,8 +83,8 @@ def shape_of(cls: type) -> Shape:
     return shape
 
 
-def _options(cls: type) -> Any:
-    """``Model._meta``, None when *cls* is not a model."""
+def options_of(cls: type) -> Any:
+    """``Model._meta``; None when *cls* is not a model."""
     model = getattr(sys.modules.get("django.db.models.base"), "Model", None)  # None: it is being imported
     if model is None or not type.__subclasscheck__(model, cls):
         return None

@@ -248,6 +248,7 @@ def hostile(text: str) -> Event:
         error=error,
         receivers=[ReceiverCall(name=text, duration_us=1.0, status="raised", error=error, place=text)],
         kwargs={text: text, "instance": order},
+        changes={text: [text, [text]]},
         cause=Cause(kind=text, name=text, id=text),
         where=text,
         transaction=Transaction(db=text, state="committed", id=text),
@@ -311,6 +312,22 @@ def test_the_pane_shows_all_that_is_known_of_a_send() -> None:
         "shop/views.py:41 place_order", "web-1 · 123 · MainThread", '"uid": "u1"',
     ):  # fmt: skip
         assert words in text, words
+
+
+def test_the_pane_marks_what_a_save_changed() -> None:
+    """The old value beside the new one, inert; or that nothing differs, where that is known."""
+
+    def pane(changes: dict[str, list[Any]] | None) -> Document:
+        return Document(rendering.detail_html(event(changes=changes)))
+
+    changed = pane({"status": ["<b>new</b>", "paid"], "card_token": [MASKED, MASKED]})
+    assert f"status<b>new</b> → paidcard_token{MASKED} → {MASKED}" in changed.text
+    assert [tag for tag, _ in changed.elements if tag in ("del", "ins")] == ["del", "ins"] * 2
+    unchanged = "No field differs from what was loaded or last saved."
+    assert [unchanged in pane(changes).text for changes in ({}, None, {"status": ["new", "paid"]})] == [
+        True, False, False,
+    ]  # fmt: skip
+    assert "→" not in pane({}).text + pane(None).text
 
 
 def test_an_error_is_told_once() -> None:

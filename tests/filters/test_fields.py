@@ -133,6 +133,12 @@ ASYNC = ReceiverCall(name="shop.receivers.push", duration_us=1.0, is_async=True)
         ("kwargs.version:1..2", {"kwargs": {"version": 1.5}}, True),
         ("kwargs.big:10000000000000000000000000", {"kwargs": {"big": 10**25}}, True),
         ('kwargs.note:""', {"kwargs": {"note": ""}}, True),
+        ("changed:STATUS", {"changes": {"status": ["placed", "paid"]}}, True),
+        ("changed:stat*,total", {"changes": {"status": ["placed", "paid"]}}, True),
+        ("changed:total", {"changes": {"status": ["placed", "paid"]}}, False),
+        ("changed:*", {"changes": {}}, False),
+        ("changed:*", {"changes": None}, False),
+        ("placed", {"changes": {"status": ["placed", "paid"]}}, True),
         ("pk:7", {}, True),
         ("pk>6 pk<8", {}, True),
         # bare words

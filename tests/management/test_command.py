@@ -153,6 +153,7 @@ KEYS: dict[str, Callable[[Any], bool]] = {
     "process": lambda value: isinstance(value["host"], str) and type(value["pid"]) is int and type(value["seq"]) is int,
     "thread": lambda value: isinstance(value, str),
     "flags": lambda value: all(isinstance(flag, str) for flag in value),
+    "changes": lambda value: value is None or all(len(old_and_new) == 2 for old_and_new in value.values()),
 }
 
 

@@ -57,6 +57,10 @@ def carry() -> None:
     user_logged_in.send(User, request=request, user=user)
     user.password = secret["password hash"]
     user.save()
+    User.objects.filter(pk=user.pk).update(password=secret["old password"], first_name=f"sk_live_{secret['old name']}")
+    loaded = User.objects.get(pk=user.pk)
+    loaded.password, loaded.first_name = "new", "not-a-secret"
+    loaded.save()
     token = AuthToken(key=secret["primary key of a token"], hint=secret["text of a token"], user=user)
     post_save.send(AuthToken, instance=token, created=True, raw=False, using="default", update_fields=None)
     happened.send(AuthToken, instance=token, tokens=[token], by_pk={"token": token.pk})

@@ -22,11 +22,11 @@ MARKER = b"not-a-secret"
 #: Places where only the surroundings tell: what is there is a word like any other.
 WORDS = """
 query; query of a failing view; POST of a failing view; login's pwd; login's otp; login's pin; login's code;
-login's password; new user's password; text of a token; session data; DATABASES; DATABASES option; CACHES;
-SECRET_KEY; SECRET_KEY_FALLBACKS; SENTRY_DSN; EMAIL_HOST_PASSWORD; BROKER; settings_dict; password in a URL;
-password in a text; secret in JSON; secret at a cut; header in a list; cookie in a list; URL in an exception;
-password in an exception; exception at a cut; returned dict; returned pair; returned instance; environment;
-DATABASE_URL; Authorization; Cookie; X-Api-Key; typed password
+login's password; new user's password; old password; old name; text of a token; session data; DATABASES;
+DATABASES option; CACHES; SECRET_KEY; SECRET_KEY_FALLBACKS; SENTRY_DSN; EMAIL_HOST_PASSWORD; BROKER;
+settings_dict; password in a URL; password in a text; secret in JSON; secret at a cut; header in a list;
+cookie in a list; URL in an exception; password in an exception; exception at a cut; returned dict;
+returned pair; returned instance; environment; DATABASE_URL; Authorization; Cookie; X-Api-Key; typed password
 """
 #: Places where it is known by itself: it is long and random.
 TOKENS = """
