@@ -10,10 +10,11 @@ from typing import Any
 
 import msgspec
 
+from livesignals.capture.counting import Count
 from livesignals.capture.receivers import short_path
 from livesignals.capture.scope import PROCESS, CauseScope
 from livesignals.capture.sends import Call, Send
-from livesignals.events import Cause, Error, Event, Process, ReceiverCall, Returned, Transaction
+from livesignals.events import Cause, Counted, Error, Event, Process, ReceiverCall, Returned, Transaction
 from livesignals.snapshot import MaskFunctionFailed, Masking, render, valid_text, without_last_run
 from livesignals.snapshot.freeze import ClassName, Cut, Instance, Items, Left, Opaque, Pairs, Partial
 
@@ -44,8 +45,10 @@ class Describer:
         """Find the wall clock's time at the zero of ``perf_counter_ns``. Again now and then: clocks are corrected."""
         self._offset_ns = time.time_ns() - time.perf_counter_ns()
 
-    def event(self, send: Send) -> Event:
-        """The event of a send that has ended."""
+    def event(self, send: Send | Count) -> Event:
+        """The event of a send that has ended, or of sends that were counted."""
+        if isinstance(send, Count):
+            return self._count(send)
         try:
             return self._event(send)
         except MaskFunctionFailed:  # it is in the log
@@ -75,12 +78,35 @@ class Describer:
             error=self._error(send.error),
             receivers=[self._receiver(call, send.began) for call in send.kept_calls],
             kwargs=kwargs,
-            cause=self._cause(send),
+            cause=self._cause(send.cause, send.thread),
             where=self._place(send.where),
             transaction=self._transaction(send),
             process=Process(host=self.host, pid=self.pid, seq=send.number),
             thread=self._name(send.thread),
             flags=sorted(flags),
+        )
+
+    def _count(self, count: Count) -> Event:
+        state = count.signal
+        uid = self._uid(count.number)
+        return Event(
+            uid=uid,
+            root=uid,
+            ts=self._timestamp(count.began + self._offset_ns),
+            signal=state.name,
+            family=state.family,
+            sender=self._name(count.sender),
+            method="",
+            status=count.status,  # type: ignore[arg-type]
+            cause=self._cause(PROCESS, ""),
+            process=Process(host=self.host, pid=self.pid, seq=count.number),
+            thread="",
+            flags=["counted"],
+            counted=Counted(
+                sends=count.sends,
+                duration_us=count.duration_ns / 1_000,
+                seconds=(count.ended - count.began) / 1_000_000_000,
+            ),
         )
 
     def _name(self, name: str) -> str:
@@ -148,23 +174,22 @@ class Describer:
             message = without_last_run(message[:MAX_MESSAGE_CHARS]) + "…"
         return Error(kind, valid_text(self.masking.mask_value("error", message)))
 
-    def _cause(self, send: Send) -> Cause:
-        scope = send.cause
+    def _cause(self, scope: CauseScope, thread: str) -> Cause:
         known = self._causes.get(id(scope))
-        if known is not None and known[0] is scope and known[1] == (scope.route, scope.status, send.thread):
+        if known is not None and known[0] is scope and known[1] == (scope.route, scope.status, thread):
             return known[2]
         if len(self._causes) > MAX_PLACES:
             self._causes.clear()
-        cause = self._new_cause(send)
-        self._causes[id(scope)] = scope, (scope.route, scope.status, send.thread), cause
+        cause = self._new_cause(scope, thread)
+        self._causes[id(scope)] = scope, (scope.route, scope.status, thread), cause
         return cause
 
-    def _new_cause(self, send: Send) -> Cause:
-        scope = send.cause
+    def _new_cause(self, scope: CauseScope, thread: str) -> Cause:
+        """*thread* is "" for what is not of one thread."""
         name = valid_text(self.masking.mask_value("cause", scope.name))[:512]
-        if scope is PROCESS and send.thread != "MainThread":
+        if scope is PROCESS and thread not in ("", "MainThread"):
             # A thread of the project's own: nothing tells what it works for.
-            thread = self._name(send.thread)
+            thread = self._name(thread)
             return Cause(kind="thread", name=f"{thread} of {name}", id=f"{self.token}.{thread}")
         return Cause(
             kind=scope.kind,

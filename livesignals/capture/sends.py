@@ -18,15 +18,17 @@ from typing import Any
 
 from msgspec import Struct
 
-from livesignals.capture import scope, signals, transactions
+from livesignals.capture import counting, scope, signals, transactions
+from livesignals.capture.counting import OVER, CountedSend
 from livesignals.capture.receivers import receiver_name
 from livesignals.snapshot import freeze
 from livesignals.snapshot.freeze import freeze_value
+from livesignals.snapshot.types import known_shape
 
 logger = logging.getLogger("livesignals")
 clock = perf_counter_ns
 
-#: Deeper sends are not recorded: a run-away recursion is readable long before this.
+#: Deeper sends are only counted: a run-away recursion is readable long before this.
 MAX_DEPTH = 100
 #: Frames looked at to find the project's line.
 MAX_FRAMES = 12
@@ -75,13 +77,6 @@ class Send(Struct, eq=False):
     nested: int = 0  # how many send methods of the same dispatch are inside this one (super().send)
 
 
-class _Over(list[Any]):
-    """Takes the calls of sends that are over, and keeps none."""
-
-    def append(self, call: Any) -> None: ...
-
-
-_OVER = _Over()
 Sink = Callable[[Send], None]
 
 
@@ -110,8 +105,13 @@ def restart_numbers() -> None:
     _numbers = itertools.count(1)
 
 
-def begin(signal: Any, sender: Any, named: dict[str, Any], method: str) -> Send | None:
-    """The record of a dispatch that begins now; None when it is not to be recorded."""
+def next_number() -> int:
+    """A number as that of a send, for an event that is none."""
+    return next(_numbers)
+
+
+def begin(signal: Any, sender: Any, named: dict[str, Any], method: str) -> Send | CountedSend | None:
+    """The record of a dispatch that begins now, or what counts it; None when it is neither recorded nor counted."""
     try:
         state = signals.states.get(id(signal)) or signals.register(signal)
         if not state.is_on:
@@ -119,11 +119,11 @@ def begin(signal: Any, sender: Any, named: dict[str, Any], method: str) -> Send 
         outer = returns_to = scope.current.get()
         if outer.depth:
             if state.overrides and outer.signal is state and _is_same_dispatch():
-                send: Send = outer
+                send: Send | CountedSend = outer
                 send.nested += 1
                 return send
             if outer.depth >= MAX_DEPTH:
-                return None
+                return counting.begin(state, signals.sender_name(sender), outer, outer, signal)
             parent, root = outer.number, outer.root
         elif outer is scope.MUTED:
             return None
@@ -135,6 +135,11 @@ def begin(signal: Any, sender: Any, named: dict[str, Any], method: str) -> Send 
             entered = state.on_begin(named)
             if entered is not None:
                 outer = returns_to = entered
+        if state.keeps is not None:
+            shape = known_shape(id(sender))
+            name = signals.sender_name(sender) if shape is None else shape.label
+            if not state.keeps or counting.exceeds(state, name):
+                return counting.begin(state, name, outer, returns_to, signal)
         number = next(_numbers)
         try:
             thread = _threads.name
@@ -158,7 +163,7 @@ def begin(signal: Any, sender: Any, named: dict[str, Any], method: str) -> Send 
         )
         if begun.cause.is_over and state.on_begin is None:
             begun.was_late = True
-        if signal.receivers:
+        if signal.receivers or state.overrides:
             scope.current.set(begun)
         return begun
     except Exception:
@@ -166,17 +171,20 @@ def begin(signal: Any, sender: Any, named: dict[str, Any], method: str) -> Send 
         return None
 
 
-def failed(send: Send | None, error: BaseException) -> None:
+def failed(send: Send | CountedSend | None, error: BaseException) -> None:
     """The dispatch ends by an exception."""
     if send is not None and not send.nested:
         send.error = error
 
 
-def end(send: Send) -> None:
+def end(send: Send | CountedSend) -> None:
     """The dispatch is over."""
     try:
         if send.nested:
             send.nested -= 1
+            return
+        if isinstance(send, CountedSend):
+            counting.end(send)
             return
         send.ended = clock()
         outer = send.outer
@@ -188,7 +196,7 @@ def end(send: Send) -> None:
             send.receivers = ()
             send.drivers.clear()
         # A sync receiver on its thread outlives an asend that was cancelled; it may still say that it returned.
-        send.calls = _OVER
+        send.calls = OVER
         if send.error is not None:
             send.error = error_words(send.error)
         if send.signal.on_end is not None:
@@ -253,7 +261,7 @@ def record(signal: Any, sender: Any, **named: Any) -> None:
         end(send)
 
 
-def drive(send: Send | None, receiver: Any, awaitable: Any) -> Any:
+def drive(send: Send | CountedSend | None, receiver: Any, awaitable: Any) -> Any:
     """An async receiver's coroutine, so that it is timed and what it sends has *send* as its parent."""
     if send is None:
         return awaitable
@@ -269,7 +277,7 @@ class _Driven(Coroutine[Any, Any, Any]):
 
     __slots__ = ("__weakref__", "ended", "error", "ran", "receiver", "record", "response", "started", "steps")
 
-    def __init__(self, record: Send, receiver: Any, awaitable: Any) -> None:
+    def __init__(self, record: Send | CountedSend, receiver: Any, awaitable: Any) -> None:
         self.record = record
         self.receiver = receiver
         self.steps = awaitable if isinstance(awaitable, CoroutineType) else _steps(awaitable)

@@ -62,7 +62,7 @@ class MemoryJournal(Journal):
                 self._bytes += size
                 self._by_family[event.family] += 1
             before = self._reports.get(report.process)
-            self._reports[report.process] = accounts.stored(report, before, len(events))
+            self._reports[report.process] = accounts.stored(report, before, len(events), accounts.sends_counted(events))
             self._evict(self.retain_events, self.retain_bytes)
             self._writes += 1
             return Appended(self._epoch, first, self._last)
@@ -166,6 +166,7 @@ class MemoryJournal(Journal):
                 stored=total.stored,
                 dropped=total.dropped,
                 buffered=total.buffered,
+                counted=total.counted,
                 evicted=self._evicted,
                 bytes=self._bytes,
             )

@@ -15,6 +15,7 @@ import apsw
 from livesignals.events import Event, decode_stored, splice
 from livesignals.exceptions import JournalError
 from livesignals.filters import Filter
+from livesignals.journal import accounts
 from livesignals.journal import sqlite_ledger as ledger
 from livesignals.journal.base import (
     KEPT_OUTCOMES,
@@ -60,13 +61,14 @@ class SqliteJournal(Journal):
         rows = [row(event) for event in events]
         families = Counter(ledger.FAMILY + event.family for event in events)
         size = sum(row[SIZE] for row in rows)
+        counted = accounts.sends_counted(events)
 
         def write(connections: Connections) -> Appended:
             with connections.writing() as connection:
                 epoch = ledger.meta(connection, "epoch")
                 last = ledger.counters(connection)["last"]
                 known = self._known[1] if self._known and self._known[0] == epoch else None
-                kept = ledger.store_report(connection, report, len(rows), known)
+                kept = ledger.store_report(connection, report, len(rows), counted, known)
                 if rows:
                     # The first id is given; SQLite continues with "one more than the highest".
                     rows[0] = (last + 1, *rows[0][1:])
@@ -239,6 +241,7 @@ class SqliteJournal(Journal):
                     stored=total.stored,
                     dropped=total.dropped,
                     buffered=total.buffered,
+                    counted=total.counted,
                     evicted=figures["evicted"],
                     bytes=figures["bytes"],
                 )

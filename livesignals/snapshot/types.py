@@ -68,6 +68,8 @@ def _tuple_getter(keys: tuple[str, ...]) -> Callable[[dict[str, Any]], tuple[Any
 
 
 _shapes: dict[int, Shape] = {}
+#: By id: what is known of a class already. An entry goes when its class does, so that no other object has its id.
+known_shape: Callable[[int], Shape | None] = _shapes.get
 
 
 def shape_of(cls: type) -> Shape:
