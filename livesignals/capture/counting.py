@@ -146,14 +146,14 @@ def exceeds(state: signals.SignalState, sender: str) -> bool:
 Key = tuple[int, str, str]  # id of the signal's state, which the cell keeps alive; sender; status
 
 
-class _Cell(Struct, eq=False, gc=False):
+class _Cell:
     """What one thread counted of one key: figures that only this thread writes, and how far the flusher told them."""
 
-    signal: signals.SignalState
-    sends: int = 0
-    duration_ns: int = 0
-    told_sends: int = 0
-    told_ns: int = 0
+    __slots__ = ("duration_ns", "sends", "signal", "told_ns", "told_sends")  # written more quickly than a Struct's
+
+    def __init__(self, signal: signals.SignalState) -> None:
+        self.signal = signal
+        self.sends = self.duration_ns = self.told_sends = self.told_ns = 0
 
 
 class _Life:

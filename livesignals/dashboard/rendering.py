@@ -15,6 +15,7 @@ import msgspec
 from django.template import Context, Engine
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import get_language, get_language_bidi, gettext, gettext_lazy, ngettext
+from msgspec import UNSET
 
 from livesignals.catalogue.builtin import BUILTIN, FAMILIES, Family
 from livesignals.events import Counted, Event, encode
@@ -58,7 +59,7 @@ def row_html(event: Event) -> str:
         f'<span class="sig" title="{_text(event.signal)}">{_text(name)}{origin}</span>'
         f'<span class="snd" title="{_text(event.sender)}"><span>{_text(sender_name(event.sender))}'
         f" <em>{_text(summary(event))}</em></span>{_tags(event)}</span>"
-        f"{_receivers(event)}{_bar(event.duration_us) if event.counted is None else _total(event.counted)}"
+        f"{_receivers(event)}{_bar(event.duration_us) if event.counted is UNSET else _total(event.counted)}"
         f"{_cause(event)}</li>"
     )
 
@@ -104,11 +105,11 @@ def gap_html(first_id: int, last_id: int, reason: str) -> str:
 
 def _row_classes(event: Event) -> str:
     classes = ["row"]
-    if _errors(event) or (event.counted is not None and event.status == "raised"):
+    if _errors(event) or (event.counted is not UNSET and event.status == "raised"):
         classes.append("err")
     if event.status == "skipped":
         classes.append("skip")
-    if event.counted is not None:
+    if event.counted is not UNSET:
         classes.append("sum")
     if event.parent is not None:
         classes.append("nested")
@@ -120,7 +121,7 @@ def _row_classes(event: Event) -> str:
 
 
 def _tags(event: Event) -> str:
-    if event.counted is not None:
+    if event.counted is not UNSET:
         times = f"× {event.counted.sends:,}"
         if event.status == "raised":
             return f'<b class="tag hot">{times} {_text(gettext("raised"))}</b>'
@@ -148,7 +149,7 @@ def _errors(event: Event) -> list[tuple[str, str]]:
 
 
 def _receivers(event: Event) -> str:
-    if event.status == "skipped" or event.counted is not None:
+    if event.status == "skipped" or event.counted is not UNSET:
         return '<span class="rc">—</span>'
     names = "\n".join(call.name for call in event.receivers[:8])
     return f'<span class="rc"{_title(names)}>{len(event.receivers)}</span>'
@@ -211,7 +212,7 @@ def sender_name(sender: str) -> str:
 
 def summary(event: Event) -> str:
     """What the send carried, in a few words; "" when there is nothing worth a word."""
-    if event.counted is not None:
+    if event.counted is not UNSET:
         return ""
     describe = _SUMMARIES.get(event.signal, _custom)
     words = describe(event.kwargs)
@@ -381,7 +382,7 @@ def detail_html(event: Event, tree: Iterable[tuple[int, Event]] = ()) -> str:
 def _counted(event: Event) -> dict[str, str] | None:
     """What a count says, each figure with its unit."""
     counted = event.counted
-    if counted is None:
+    if counted is UNSET:
         return None
     return {
         "sends": f"{counted.sends:,}",

@@ -6,7 +6,7 @@ field order here is key order there.
 
 from typing import Any, Literal
 
-from msgspec import Struct, field
+from msgspec import UNSET, Struct, UnsetType, field
 
 Status = Literal["returned", "raised", "skipped"]
 ReceiverStatus = Literal["returned", "raised", "cancelled", "not_run", "unfinished"]
@@ -108,4 +108,4 @@ class Event(Struct, frozen=True, kw_only=True):
     process: Process
     thread: str = "MainThread"  # "" for a count
     flags: list[str] = []  # truncated, masked, counted, after_response, …
-    counted: Counted | None = None
+    counted: Counted | UnsetType = UNSET  # a key that only counts have

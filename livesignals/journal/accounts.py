@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable
 
+from msgspec import UNSET
 from msgspec.structs import replace
 
 from livesignals.events import Event
@@ -16,7 +17,7 @@ PROCESS_ENDED = "process ended"
 
 def sends_counted(events: Iterable[Event]) -> int:
     """How many sends the counts among *events* stand for."""
-    return sum(event.counted.sends for event in events if event.counted is not None)
+    return sum(event.counted.sends for event in events if event.counted is not UNSET)
 
 
 def stored(report: ProcessReport, before: ProcessReport | None, events: int, counted: int) -> ProcessReport:

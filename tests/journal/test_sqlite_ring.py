@@ -117,10 +117,8 @@ def test_reports_from_before_sends_were_counted_are_read(path: Path, journal: Jo
     sender.append(make_events(2))
     with apsw.Connection(str(path)) as older:
         older.execute("UPDATE processes SET report = json_remove(report, '$.counted')")
-        older.execute("UPDATE events SET body = json_remove(body, '$.counted')")
     older.close()
     assert journal.counts().counted == 0
-    assert [event.counted for event in journal.read(0, 10)] == [None, None]
     sender.append([make_count(5)])
     assert (journal.counts().counted, journal.counts().stored) == (5, 3)
     assert_balanced(journal)

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 from django.dispatch import Signal
+from msgspec import UNSET
 
 from livesignals import capture
 from livesignals.capture import counting, sends
@@ -382,7 +383,7 @@ class TestCounts:
             range(sent[0].process.seq, sent[0].process.seq + 4)
         )
         assert len({event.uid for event in (*sent, count)}) == 4
-        assert count.counted is not None
+        assert count.counted is not UNSET
         assert count.counted.sends == 5_000
         assert count.counted.duration_us > 0
         assert before <= datetime.fromisoformat(count.ts).timestamp() + count.counted.seconds <= time.time() + 0.01
@@ -406,8 +407,8 @@ class TestCounts:
             journal.wait_until_asked()
             while not flusher._is_idle:
                 time.sleep(0.001)
-        assert [event.counted.sends for event in journal.read(0, 100) if event.counted] == [100, 20]
-        assert all(event.counted.seconds >= 0.05 for event in journal.read(0, 100) if event.counted)
+        assert [event.counted.sends for event in journal.read(0, 100) if event.counted is not UNSET] == [100, 20]
+        assert all(event.counted.seconds >= 0.05 for event in journal.read(0, 100) if event.counted is not UNSET)
         assert len(journal.reports) == 2
         journal.assert_settled()
 
@@ -449,7 +450,7 @@ class TestCounts:
             sys.setswitchinterval(interval)
         settle(flusher)
         assert sorted(journal.numbers) == list(range(1_000))
-        assert sum(event.counted.sends for event in journal.read(0, 10**6) if event.counted) == 10_000
+        assert sum(event.counted.sends for event in journal.read(0, 10**6) if event.counted is not UNSET) == 10_000
         assert journal.counts().counted == 10_000
         journal.assert_settled()
 
@@ -506,7 +507,7 @@ def stored(path: Path) -> list[Event]:
     assert counts.captured == counts.stored + sum(counts.dropped.values()) + counts.buffered
     assert (counts.dropped, counts.buffered) == ({}, 0)
     events = journal.read(0, 10**6)
-    assert counts.counted == sum(event.counted.sends for event in events if event.counted is not None)
+    assert counts.counted == sum(event.counted.sends for event in events if event.counted is not UNSET)
     found = journal.search_forward(parse("sender:numbers"), after=0, limit=10**6)
     journal.close()
     return found.events
@@ -703,7 +704,7 @@ def counted(path: Path) -> list[int]:
     """How many sends each process counted, the most first; figures and events agree."""
     by_process: Counter[int] = Counter()
     for event in stored(path):
-        if event.counted:
+        if event.counted is not UNSET:
             by_process[event.process.pid] += event.counted.sends
     return sorted(by_process.values(), reverse=True)
 
@@ -732,7 +733,7 @@ class TestCountsOfProcesses:
     def test_a_flood_is_kept_in_part_and_counted_for_the_rest(self, path: Path) -> None:
         """Both together are all that was sent, and the figures of the journal say so."""
         run(FLOODED, path)
-        kept = sum(event.counted is None for event in stored(path))
+        kept = sum(event.counted is UNSET for event in stored(path))
         assert kept >= 100
         assert counted(path) == [50_000 - kept]
 
