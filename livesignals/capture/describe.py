@@ -47,8 +47,6 @@ class Describer:
 
     def event(self, send: Send | Count) -> Event:
         """The event of a send that has ended, or of sends that were counted."""
-        if isinstance(send, Count):
-            return self._count(send)
         try:
             return self._event(send)
         except MaskFunctionFailed:  # it is in the log
@@ -58,7 +56,9 @@ class Describer:
             finally:
                 self.masking = masking
 
-    def _event(self, send: Send) -> Event:
+    def _event(self, send: Send | Count) -> Event:
+        if isinstance(send, Count):
+            return self._count(send)
         state = send.signal
         kwargs, flags = render(send.named, self.masking, names_only=self.names_only, signal=state.name)
         kwargs = self._within_bounds(kwargs, flags, send)

@@ -23,8 +23,8 @@ Outcomes = list[tuple[int, str, str]]  # number, transaction id, state
 class ProcessReport(Struct, frozen=True, kw_only=True):
     """Cumulative figures of one process: ``captured == stored + sum(dropped.values()) + buffered``.
 
-    The journal fills in ``stored`` and ``counted`` itself. It also adds reasons of its own to ``dropped``, see
-    `livesignals.journal.accounts`.
+    A count, which stands for many sends, is one event in them as any other. The journal fills in ``stored`` and
+    ``counted`` itself. It also adds reasons of its own to ``dropped``, see `livesignals.journal.accounts`.
     """
 
     process: str  # a token of its own for each process, also after a fork

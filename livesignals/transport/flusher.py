@@ -1,7 +1,8 @@
 """From the project's threads to the journal: a bounded buffer and one thread a process that empties it.
 
-On the project's thread: :meth:`Flusher.put`, which never blocks, raises or does I/O. Everything else is on the
-flusher's thread, except what says otherwise. ``captured = stored + dropped + buffered`` holds in every report.
+On the project's thread: :meth:`Flusher.put`, and what the ledger takes of sends that are counted instead of kept; both
+never block, raise or do I/O. Everything else is on the flusher's thread, except what says otherwise.
+``captured = stored + dropped + buffered`` holds in every report.
 
 The thread is stopped before a fork and begins anew with the next send, in parent and child, so that a fork meets no
 lock of ours held and no second thread. It is idle when nothing is sent.

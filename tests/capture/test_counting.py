@@ -17,10 +17,12 @@ from django.dispatch import Signal
 from django.test import Client
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec import UNSET
 
 from livesignals import capture
 from livesignals.capture import counting, sends, signals
 from livesignals.capture.counting import Count, Ledger
+from livesignals.snapshot import Masking
 from tests.capture.conftest import Captured
 
 ticked = Signal()
@@ -405,6 +407,19 @@ class TestSenders:
         told = counted.told()
         assert [sender.rpartition(".")[2] for _, sender, _ in told] == [f"Made{n}" for n in range(5)]
         assert set(told.values()) == {1}
+
+    def test_a_mask_function_that_fails_costs_no_count(self, counted: Counted) -> None:
+        """Its sender is masked, its figures are there."""
+
+        def mask(name: str, value: str) -> str | None:
+            raise ZeroDivisionError
+
+        for _ in range(3):
+            ticked.send(sender="someone")
+        (count,) = counted.ledger.taken()
+        event = capture.Describer(Masking([], mask), names_only=False).event(count)
+        assert event.counted is not UNSET
+        assert event.counted.sends == 3
 
 
 class TestFlood:
