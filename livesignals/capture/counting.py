@@ -11,7 +11,7 @@ import threading
 import weakref
 from collections.abc import Callable
 from time import perf_counter_ns
-from typing import Any, ClassVar
+from typing import Any, ClassVar, final
 
 from msgspec import Struct
 
@@ -34,6 +34,7 @@ class Over(list[Any]):
 OVER = Over()
 
 
+@final
 class CountedSend(Struct, eq=False, gc=False):
     """One dispatch while it runs, in the place of a :class:`~livesignals.capture.sends.Send`.
 
@@ -56,6 +57,7 @@ class CountedSend(Struct, eq=False, gc=False):
     drivers: ClassVar[Over] = OVER
 
 
+@final
 class Count(Struct, eq=False):
     """The sends of one signal and sender that ended in the same way, since they were told last."""
 

@@ -57,7 +57,7 @@ class Describer:
                 self.masking = masking
 
     def _event(self, send: Send | Count) -> Event:
-        if isinstance(send, Count):
+        if type(send) is Count:
             return self._count(send)
         state = send.signal
         kwargs, flags = render(send.named, self.masking, names_only=self.names_only, signal=state.name)
