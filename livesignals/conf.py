@@ -28,6 +28,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     retain_events: int = 100_000  # newest events kept
     retain_bytes: int = 268_435_456  # bytes of them kept, whichever ends first
     signals: list[str] = []  # globs of dotted names; "-" in front leaves out
+    count: list[str] = []  # globs of signals that are counted instead of kept; "-" in front leaves out
+    flood: int | None = None  # sends a second of one signal and sender that are kept, the rest is counted; None: all
     values: Literal["masked", "names"] | None = None  # None: masked with DEBUG, else names
     mask: list[str] = []  # more names whose values are secret
     mask_function: str | None = None  # dotted path to a callable(name: str, value: str) -> str | None
@@ -40,6 +42,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
             raise ValueError("RETAIN_EVENTS must be 1 or more")
         if self.retain_bytes < 65_536:
             raise ValueError("RETAIN_BYTES must be 65536 or more")
+        if self.flood is not None and self.flood < 1:
+            raise ValueError("FLOOD must be 1 or more, or None to keep every send")
         if self.journal is not None and not self.journal.startswith(JOURNAL_SCHEMES):
             raise ValueError(f"JOURNAL must begin with one of {', '.join(JOURNAL_SCHEMES)}")
 
@@ -110,7 +114,7 @@ def _refuse_unknown(raw: Mapping[Any, Any]) -> None:
     known = [field.encode_name for field in msgspec.structs.fields(Settings)]
     for key in raw:
         if key not in known:
-            near = difflib.get_close_matches(str(key).upper(), known, n=1, cutoff=0.5)
+            near = difflib.get_close_matches(str(key).upper(), known, n=1)
             raise ConfigurationError(
                 f"LIVESIGNALS has no setting {key!r}.",
                 f"Did you mean {near[0]!r}?" if near else f"The settings are {', '.join(known)}.",
@@ -134,6 +138,8 @@ def _type_hint(key: str) -> str:
         "RETAIN_EVENTS": "A whole number such as 100000.",
         "RETAIN_BYTES": "A whole number of bytes such as 268435456.",
         "SIGNALS": "A list of globs such as ['*', '-django.core.signals.*'].",
+        "COUNT": "A list of globs such as ['pre_init', 'post_init'].",
+        "FLOOD": "A whole number of sends a second such as 1000, or None.",
         "VALUES": "'masked' or 'names'.",
         "MASK": "A list of names such as ['iban'].",
         "MASK_FUNCTION": "A dotted path to a callable(name: str, value: str) -> str | None.",

@@ -1,6 +1,7 @@
 """Seeing every send. Knows neither journal nor transport: what has ended goes to the sink it was given."""
 
 from livesignals.capture.attach import attach, connect, detach, is_attached
+from livesignals.capture.counting import set_count_sink
 from livesignals.capture.describe import Describer
 from livesignals.capture.scope import muted
 from livesignals.capture.sends import Send, record, set_sink
@@ -17,6 +18,7 @@ __all__ = [
     "is_attached",
     "muted",
     "record",
+    "set_count_sink",
     "set_outcome_sink",
     "set_sink",
 ]

@@ -12,7 +12,9 @@ from types import CodeType
 from typing import Any, NamedTuple
 
 import msgspec
+from msgspec import UNSET
 
+from livesignals.capture.counting import Count
 from livesignals.capture.differences import Before, differences
 from livesignals.capture.receivers import short_path
 from livesignals.capture.scope import PROCESS, CauseScope
@@ -20,6 +22,7 @@ from livesignals.capture.sends import Call, Send
 from livesignals.events import (
     Body,
     Cause,
+    Counted,
     Error,
     Event,
     Process,
@@ -30,6 +33,7 @@ from livesignals.events import (
     decode_stored,
     encode_body,
     flags_text,
+    record_of,
 )
 from livesignals.events.model import Status
 from livesignals.snapshot import MaskFunctionFailed, Masking, Renderer, render, valid_text, without_last_run
@@ -52,8 +56,8 @@ _CONTAINERS: dict[type, str] = {Items: "list", Pairs: "dict", Cut: "str"}
 class _Caused(NamedTuple):
     """A cause in the forms in which a record has it."""
 
+    cause: Cause
     text: str
-    id: str
     encoded: msgspec.Raw
 
 
@@ -78,12 +82,12 @@ class Describer:
         """Find the wall clock's time at the zero of ``perf_counter_ns``. Again now and then: clocks are corrected."""
         self._offset_ns = time.time_ns() - time.perf_counter_ns()
 
-    def event(self, send: Send) -> Event:
-        """The event of a send that has ended."""
+    def event(self, send: Send | Count) -> Event:
+        """The event of a send that has ended, or of sends that were counted."""
         return decode_stored("", 0, self.record(send).body)
 
-    def record(self, send: Send) -> Record:
-        """The event of a send that has ended, encoded, as a journal takes it."""
+    def record(self, send: Send | Count) -> Record:
+        """The same, encoded, as a journal takes it."""
         try:
             return self._record(send)
         except MaskFunctionFailed:  # it is in the log
@@ -93,7 +97,9 @@ class Describer:
             finally:
                 self.masking = masking
 
-    def _record(self, send: Send) -> Record:
+    def _record(self, send: Send | Count) -> Record:
+        if type(send) is Count:
+            return record_of(self._count(send))
         state = send.signal
         kwargs, flags = self._kwargs(send)
         changes = None if send.before is None else self._changes(send.before, send.named["instance"], flags)
@@ -105,7 +111,7 @@ class Describer:
         sender = self._name(send.sender)
         duration_us = None if send.is_skipped else (send.ended - send.began) / 1_000
         status: Status = "skipped" if send.is_skipped else "raised" if send.error is not None else "returned"
-        cause = self._cause(send)
+        cause = self._cause(send.cause, send.thread)
         transaction = self._transaction(send)
         sorted_flags = sorted(flags) if flags else []
         body = encode_body(
@@ -130,6 +136,7 @@ class Describer:
                 self._name(send.thread),
                 sorted_flags,
                 changes,
+                UNSET,
             )
         )
         return Record(
@@ -142,12 +149,35 @@ class Describer:
             len(send.kept_calls),
             status,
             cause.text,
-            cause.id,
+            cause.cause.id,
             transaction.state if transaction else None,
             transaction.id if transaction else None,
             flags_text(sorted_flags),
             len(body),
             body,
+        )
+
+    def _count(self, count: Count) -> Event:
+        state = count.signal
+        uid = self._uid(count.number)
+        return Event(
+            uid=uid,
+            root=uid,
+            ts=self._timestamp((count.began + self._offset_ns) // 1_000),
+            signal=state.name,
+            family=state.family,
+            sender=self._name(count.sender),
+            method="",
+            status=count.status,  # type: ignore[arg-type]
+            cause=self._cause(PROCESS, "").cause,
+            process=Process(self.host, self.pid, count.number),
+            thread="",
+            flags=["counted"],
+            counted=Counted(
+                sends=count.sends,
+                duration_us=count.duration_ns / 1_000,
+                seconds=(count.ended - count.began) / 1_000_000_000,
+            ),
         )
 
     def _name(self, name: str) -> str:
@@ -247,24 +277,23 @@ class Describer:
             message = without_last_run(message[:MAX_MESSAGE_CHARS]) + "…"
         return Error(kind, valid_text(self.masking.mask_value("error", message)))
 
-    def _cause(self, send: Send) -> "_Caused":
-        scope = send.cause
+    def _cause(self, scope: CauseScope, thread: str) -> "_Caused":
         known = self._causes.get(id(scope))
-        if known is not None and known[0] is scope and known[1] == (scope.route, scope.status, send.thread):
+        if known is not None and known[0] is scope and known[1] == (scope.route, scope.status, thread):
             return known[2]
         if len(self._causes) > MAX_PLACES:
             self._causes.clear()
-        cause = self._new_cause(send)
-        caused = _Caused(f"{cause.kind} {cause.name}", cause.id, msgspec.Raw(msgspec.json.encode(cause)))
-        self._causes[id(scope)] = scope, (scope.route, scope.status, send.thread), caused
+        cause = self._new_cause(scope, thread)
+        caused = _Caused(cause, f"{cause.kind} {cause.name}", msgspec.Raw(msgspec.json.encode(cause)))
+        self._causes[id(scope)] = scope, (scope.route, scope.status, thread), caused
         return caused
 
-    def _new_cause(self, send: Send) -> Cause:
-        scope = send.cause
+    def _new_cause(self, scope: CauseScope, thread: str) -> Cause:
+        """*thread* is "" for what is not of one thread."""
         name = valid_text(self.masking.mask_value("cause", scope.name))[:512]
-        if scope is PROCESS and send.thread != "MainThread":
+        if scope is PROCESS and thread not in ("", "MainThread"):
             # A thread of the project's own: nothing tells what it works for.
-            thread = self._name(send.thread)
+            thread = self._name(thread)
             return Cause(kind="thread", name=f"{thread} of {name}", id=f"{self.token}.{thread}")
         return Cause(
             kind=scope.kind,

@@ -20,7 +20,8 @@ class recording(UserList[Event]):  # noqa: N801 - used like a function
         assert [event.sender for event in events] == ["shop.Order"]
 
     The list is filled when the block ends, in the order in which the sends began. It works where capture is
-    switched off too. Raises :class:`~livesignals.exceptions.FilterError` for a filter that cannot be understood.
+    switched off too. Sends that are counted instead of kept, see ``COUNT``, are not in it. Raises
+    :class:`~livesignals.exceptions.FilterError` for a filter that cannot be understood.
     """
 
     def __init__(self, filter: str = "") -> None:

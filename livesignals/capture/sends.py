@@ -18,7 +18,8 @@ from typing import Any
 
 from msgspec import Struct
 
-from livesignals.capture import scope, signals, transactions
+from livesignals.capture import counting, scope, signals, transactions
+from livesignals.capture.counting import OVER, CountedSend
 from livesignals.capture.receivers import known_receivers, receiver_name
 from livesignals.snapshot import freeze
 from livesignals.snapshot.freeze import freeze_value
@@ -27,7 +28,7 @@ from livesignals.snapshot.types import shapes
 logger = logging.getLogger("livesignals")
 clock = perf_counter_ns
 
-#: Deeper sends are not recorded: a run-away recursion is readable long before this.
+#: Deeper sends are only counted: a run-away recursion is readable long before this.
 MAX_DEPTH = 100
 #: Frames looked at to find the project's line.
 MAX_FRAMES = 12
@@ -77,13 +78,6 @@ class Send(Struct, eq=False):
     nested: int = 0  # how many send methods of the same dispatch are inside this one (super().send)
 
 
-class _Over(list[Any]):
-    """Takes the calls of sends that are over, and keeps none."""
-
-    def append(self, call: Any) -> None: ...
-
-
-_OVER = _Over()
 Sink = Callable[[Send], None]
 
 
@@ -114,8 +108,13 @@ def restart_numbers() -> None:
     _numbers = itertools.count(1)
 
 
-def begin(signal: Any, sender: Any, named: dict[str, Any], method: str) -> Send | None:
-    """The record of a dispatch that begins now; None when it is not to be recorded."""
+def next_number() -> int:
+    """A number as that of a send, for an event that is none."""
+    return next(_numbers)
+
+
+def begin(signal: Any, sender: Any, named: dict[str, Any], method: str) -> Send | CountedSend | None:
+    """The record of a dispatch that begins now, or what counts it; None when it is neither recorded nor counted."""
     try:
         state = _states.get(id(signal)) or signals.register(signal)
         if not state.is_on:
@@ -124,11 +123,11 @@ def begin(signal: Any, sender: Any, named: dict[str, Any], method: str) -> Send 
         depth = outer.depth
         if depth:
             if state.overrides and outer.signal is state and _is_same_dispatch():
-                send: Send = outer
+                send: Send | CountedSend = outer
                 send.nested += 1
                 return send
             if depth >= MAX_DEPTH:
-                return None
+                return counting.begin(state, signals.sender_name(sender), outer, outer, signal)
             parent, root = outer.number, outer.root
         elif outer is scope.MUTED:
             return None
@@ -140,16 +139,19 @@ def begin(signal: Any, sender: Any, named: dict[str, Any], method: str) -> Send 
             entered = state.on_begin(named)
             if entered is not None:
                 outer = returns_to = entered
+        shape = shapes.get(id(sender))  # of a class that was seen before
+        name = signals.sender_name(sender) if shape is None else shape.label
+        if state.keeps is not None and (not state.keeps or counting.exceeds(state, name)):
+            return counting.begin(state, name, outer, returns_to, signal)
         number = next(_numbers)
         try:
             thread = _threads.name
         except AttributeError:
             thread = _threads.name = threading.current_thread().name
-        shape = shapes.get(id(sender))  # of a class that was seen before
         begun = Send(
             number,
             state,
-            signals.sender_name(sender) if shape is None else shape.label,
+            name,
             method,
             freeze(named),
             _where(),
@@ -166,7 +168,7 @@ def begin(signal: Any, sender: Any, named: dict[str, Any], method: str) -> Send 
             begun.before = state.look_up(named, begun.named)
         if begun.cause.is_over and state.on_begin is None:
             begun.was_late = True
-        if signal.receivers:
+        if signal.receivers or state.overrides:
             _set_current(begun)
         return begun
     except Exception:
@@ -174,17 +176,20 @@ def begin(signal: Any, sender: Any, named: dict[str, Any], method: str) -> Send 
         return None
 
 
-def failed(send: Send | None, error: BaseException) -> None:
+def failed(send: Send | CountedSend | None, error: BaseException) -> None:
     """The dispatch ends by an exception."""
     if send is not None and not send.nested:
         send.error = error
 
 
-def end(send: Send) -> None:
+def end(send: Send | CountedSend) -> None:
     """The dispatch is over."""
     try:
         if send.nested:
             send.nested -= 1
+            return
+        if type(send) is CountedSend:  # isinstance would ask the metaclass
+            counting.end(send)
             return
         send.ended = clock()
         if _current() is send:
@@ -194,7 +199,7 @@ def end(send: Send) -> None:
             send.kept_calls = _calls(send)
             send.receivers, send.drivers = (), None
         # A sync receiver on its thread outlives an asend that was cancelled; it may still say that it returned.
-        send.calls = _OVER
+        send.calls = OVER
         if send.error is not None:
             send.error = error_words(send.error)
         if send.signal.on_end is not None:
@@ -260,7 +265,7 @@ def record(signal: Any, sender: Any, **named: Any) -> None:
         end(send)
 
 
-def drive(send: Send | None, receiver: Any, awaitable: Any) -> Any:
+def drive(send: Send | CountedSend | None, receiver: Any, awaitable: Any) -> Any:
     """An async receiver's coroutine, so that it is timed and what it sends has *send* as its parent."""
     if send is None:
         return awaitable
@@ -276,7 +281,7 @@ class _Driven(Coroutine[Any, Any, Any]):
 
     __slots__ = ("__weakref__", "ended", "error", "ran", "receiver", "record", "response", "started", "steps")
 
-    def __init__(self, record: Send, receiver: Any, awaitable: Any) -> None:
+    def __init__(self, record: Send | CountedSend, receiver: Any, awaitable: Any) -> None:
         self.record = record
         self.receiver = receiver
         self.steps = awaitable if isinstance(awaitable, CoroutineType) else _steps(awaitable)

@@ -4,7 +4,7 @@ import os
 import sys
 import sysconfig
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from fnmatch import fnmatchcase
 from typing import Any
 
@@ -15,7 +15,7 @@ from livesignals.catalogue.builtin import BUILTIN
 from livesignals.snapshot.types import shape_of
 
 SEND_METHODS = ("send", "asend", "send_robust", "asend_robust")
-#: Sent for every row that is read: recorded only when SIGNALS names them.
+#: Sent for every row that is read: recorded only when SIGNALS names them, or COUNT.
 OFF_BY_DEFAULT = frozenset({"django.db.models.signals.pre_init", "django.db.models.signals.post_init"})
 
 
@@ -30,6 +30,7 @@ class SignalState(Struct, eq=False):
     on_begin: Callable[[dict[str, Any]], "scope.CauseScope | None"] | None = None
     on_end: Callable[[], None] | None = None
     look_up: Callable[[dict[str, Any], dict[str, Any]], Any] | None = None  # what its instance held before
+    keeps: int | None = None  # sends a second of one sender that are kept, the others are counted; None: all are kept
 
 
 #: By id of the signal; an entry goes when its signal does, before the id can be used again.
@@ -41,30 +42,48 @@ CAUSES: dict[str, tuple[Any, Any]] = {}
 #: Signals of which is told what their instance held before, and how it is looked up: from arguments and their snapshot.
 BEFORE: dict[str, Callable[[dict[str, Any], dict[str, Any]], Any]] = {}
 _patterns: list[str] = []
+_counted: list[str] = []
+_flood: int | None = None
 _first_sends: dict[str, Callable[[], None]] = {}
 
 
-def configure(patterns: list[str]) -> None:
+def configure(patterns: list[str], counted: Sequence[str] = (), flood: int | None = None) -> None:
     """Which signals are recorded: globs in order, the last that matches counts, "-" in front leaves out.
 
-    Without one that takes in, all are taken in but :data:`OFF_BY_DEFAULT`.
+    Without one that takes in, all are taken in but :data:`OFF_BY_DEFAULT`. Those that *counted* matches, globs
+    likewise, are counted instead of kept, and so is what comes after *flood* sends of a signal and sender in a second.
     """
-    _patterns[:] = patterns
+    global _flood
+    _patterns[:], _counted[:], _flood = patterns, counted, flood
     for state in states.values():
-        state.is_on = is_recorded(state.name)
+        state.is_on, state.keeps = is_recorded(state.name), kept_a_second(state.name)
 
 
 def is_recorded(name: str) -> bool:
-    """Whether a signal of this dotted name is to be recorded."""
-    includes = [pattern for pattern in _patterns if not pattern.startswith("-")]
-    recorded = not includes and name not in OFF_BY_DEFAULT
-    for pattern in _patterns:
+    """Whether a signal of this dotted name is to be recorded, if only in counts."""
+    said = _last_match(_patterns, name)
+    if said is not None:
+        return said
+    if name in OFF_BY_DEFAULT:
+        return bool(_last_match(_counted, name))
+    return all(pattern.startswith("-") for pattern in _patterns)
+
+
+def kept_a_second(name: str) -> int | None:
+    """How many sends a second of one sender are to be kept of a signal; None: all."""
+    return 0 if _last_match(_counted, name) else _flood
+
+
+def _last_match(patterns: list[str], name: str) -> bool | None:
+    """What the last glob that matches says: take in, or leave out; None without one."""
+    said = None
+    for pattern in patterns:
+        if pattern == "*" and name in OFF_BY_DEFAULT:
+            continue  # it does not name them
         glob = pattern.removeprefix("-")
-        if glob == "*" and name in OFF_BY_DEFAULT:
-            continue
         if fnmatchcase(name, glob) or fnmatchcase(name.rpartition(".")[2], glob):
-            recorded = not pattern.startswith("-")
-    return recorded
+            said = not pattern.startswith("-")
+    return said
 
 
 def on_first_send(name: str, act: Callable[[], None]) -> None:
@@ -98,6 +117,7 @@ def register(signal: Any) -> SignalState:
         weakref.ref(signal, lambda _: states.pop(key, None)),
         *CAUSES.get(name, (None, None)),
         BEFORE.get(name),
+        kept_a_second(name),
     )
     states[key] = state
     return state

@@ -15,9 +15,10 @@ import msgspec
 from django.template import Context, Engine
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import get_language, get_language_bidi, gettext, gettext_lazy, ngettext
+from msgspec import UNSET
 
 from livesignals.catalogue.builtin import BUILTIN, FAMILIES, Family
-from livesignals.events import Event, encode
+from livesignals.events import Counted, Event, encode
 from livesignals.filters.fields import Field
 
 SLOW_US = 10_000.0  # as the filter's is:slow
@@ -58,7 +59,7 @@ def row_html(event: Event) -> str:
         f'<span class="sig" title="{_text(event.signal)}">{_text(name)}{origin}</span>'
         f'<span class="snd" title="{_text(event.sender)}"><span>{_text(sender_name(event.sender))}'
         f" <em>{_text(summary(event))}</em></span>{_tags(event)}</span>"
-        f"{_receivers(event)}{_bar(event.duration_us)}"
+        f"{_receivers(event)}{_bar(event.duration_us) if event.counted is UNSET else _total(event.counted)}"
         f"{_cause(event)}</li>"
     )
 
@@ -104,10 +105,12 @@ def gap_html(first_id: int, last_id: int, reason: str) -> str:
 
 def _row_classes(event: Event) -> str:
     classes = ["row"]
-    if _errors(event):
+    if _errors(event) or (event.counted is not UNSET and event.status == "raised"):
         classes.append("err")
     if event.status == "skipped":
         classes.append("skip")
+    if event.counted is not UNSET:
+        classes.append("sum")
     if event.parent is not None:
         classes.append("nested")
     if event.duration_us is not None and event.duration_us >= SLOW_US:
@@ -118,6 +121,13 @@ def _row_classes(event: Event) -> str:
 
 
 def _tags(event: Event) -> str:
+    if event.counted is not UNSET:
+        times = f"× {event.counted.sends:,}"
+        if event.status == "raised":
+            return f'<b class="tag hot">{times} {_text(gettext("raised"))}</b>'
+        if event.status == "skipped":
+            return f'<b class="tag">{times} {_text(gettext("skipped: no receiver"))}</b>'
+        return f'<b class="tag">{times}</b>'
     tags = ""
     if errors := _errors(event):
         more = f" × {len(errors)}" if len(errors) > 1 else ""
@@ -139,7 +149,7 @@ def _errors(event: Event) -> list[tuple[str, str]]:
 
 
 def _receivers(event: Event) -> str:
-    if event.status == "skipped":
+    if event.status == "skipped" or event.counted is not UNSET:
         return '<span class="rc">—</span>'
     names = "\n".join(call.name for call in event.receivers[:8])
     return f'<span class="rc"{_title(names)}>{len(event.receivers)}</span>'
@@ -158,6 +168,12 @@ def _bar(duration_us: float | None) -> str:
     decades = log10(max(duration_us, 10.0)) - 1
     width = min(BAR_STEPS, 1 + int(decades / 5 * (BAR_STEPS - 1)))
     return f'<span class="bar"><i class="w{width}"></i><u>{duration(duration_us)}</u></span>'
+
+
+def _total(counted: Counted) -> str:
+    """The time of all sends together, where a single send has its bar."""
+    words = gettext("all of them together")
+    return f'<span class="bar" title="{_text(words)}"><u>Σ {duration(counted.duration_us)}</u></span>'
 
 
 def _text(value: object) -> str:
@@ -196,6 +212,8 @@ def sender_name(sender: str) -> str:
 
 def summary(event: Event) -> str:
     """What the send carried, in a few words; "" when there is nothing worth a word."""
+    if event.counted is not UNSET:
+        return ""
     describe = _SUMMARIES.get(event.signal, _custom)
     words = describe(event.kwargs)
     return words if len(words) <= SUMMARY_LENGTH else words[: SUMMARY_LENGTH - 1] + "…"
@@ -350,6 +368,7 @@ def detail_html(event: Event, tree: Iterable[tuple[int, Event]] = ()) -> str:
             "family": FAMILIES.get(event.family, _UNKNOWN_FAMILY),
             "meaning": builtin.meaning if builtin else "",
             "duration": duration(event.duration_us),
+            "counted": _counted(event),
             "error": None if any(call.error == event.error for call in event.receivers) else event.error,
             "carried": [(name, _carried_html(name, value, event)) for name, value in event.kwargs.items()],
             "unchanged": event.changes == {},
@@ -359,6 +378,19 @@ def detail_html(event: Event, tree: Iterable[tuple[int, Event]] = ()) -> str:
             "json": msgspec.json.format(encode(event), indent=2).decode(),
         },
     )
+
+
+def _counted(event: Event) -> dict[str, str] | None:
+    """What a count says, each figure with its unit."""
+    counted = event.counted
+    if counted is UNSET:
+        return None
+    return {
+        "sends": f"{counted.sends:,}",
+        "seconds": f"{counted.seconds:.1f} s",
+        "total": duration(counted.duration_us),
+        "mean": duration(counted.duration_us / counted.sends),
+    }
 
 
 def _render(name: str, values: dict[str, Any]) -> str:

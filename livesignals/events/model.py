@@ -6,7 +6,7 @@ field order here is key order there.
 
 from typing import Any, Literal
 
-from msgspec import Struct, field
+from msgspec import UNSET, Struct, UnsetType, field
 
 Status = Literal["returned", "raised", "skipped"]
 ReceiverStatus = Literal["returned", "raised", "cancelled", "not_run", "unfinished"]
@@ -67,11 +67,24 @@ class Process(Struct, frozen=True):
 
     host: str
     pid: int
-    seq: int  # counts the captured sends of the process, from 1
+    seq: int  # numbers the events of the process, from 1, in the order in which their sends began; a count when made
+
+
+class Counted(Struct, frozen=True, kw_only=True):
+    """How many sends an event stands for that were counted instead of kept."""
+
+    sends: int
+    duration_us: float  # of all of them together
+    seconds: float  # from ``ts`` on; those that ended in this time are counted
 
 
 class Event(Struct, frozen=True, kw_only=True):
-    """The record of one send. ``epoch`` and ``id`` are given by the journal; before that "" and 0."""
+    """The record of one send. ``epoch`` and ``id`` are given by the journal; before that "" and 0.
+
+    Or a count, with ``counted`` and the flag "counted": all sends of one signal and sender that ended in one way
+    (``status``) within about a second. What only a single send has is then left out: ``duration_us`` and ``where``
+    are None, ``method`` and ``thread`` "", ``receivers`` and ``kwargs`` empty; its ``cause`` is the process.
+    """
 
     v: int = FORMAT_VERSION
     epoch: str = ""
@@ -83,8 +96,8 @@ class Event(Struct, frozen=True, kw_only=True):
     signal: str  # dotted
     family: str  # a key of catalogue.FAMILIES
     sender: str  # "shop.Order" for a model, else dotted
-    method: str = "send"  # send, asend, send_robust or asend_robust
-    duration_us: float | None = None  # None when skipped
+    method: str = "send"  # send, asend, send_robust or asend_robust; "" for a count
+    duration_us: float | None = None  # None when skipped, and for a count
     status: Status = "returned"
     error: Error | None = None
     receivers: list[ReceiverCall] = []
@@ -93,8 +106,9 @@ class Event(Struct, frozen=True, kw_only=True):
     where: str | None = None  # "shop/views.py:41 place_order", the project's own line
     transaction: Transaction | None = None
     process: Process
-    thread: str = "MainThread"
-    flags: list[str] = []  # truncated, masked, async, nested, …
+    thread: str = "MainThread"  # "" for a count
+    flags: list[str] = []  # truncated, masked, counted, after_response, …
     #: Of pre_save and post_save: [old, new] of fields that differ from what was loaded or last saved, by attname; {}
     #: when none does, None when that is not known.
     changes: dict[str, list[Any]] | None = None
+    counted: Counted | UnsetType = UNSET  # a key that only counts have

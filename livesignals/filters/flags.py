@@ -102,10 +102,17 @@ FLAGS: dict[str, Flag] = {
         "masked",
         "not masked",
     ),
+    "counted": Flag(
+        "it stands for sends that were counted instead of kept",
+        lambda event: "counted" in event.flags,
+        "instr(flags, ' counted ')",
+        "counted instead of kept",
+        "kept, not counted",
+    ),
     "noreceiver": Flag(
         "no receiver ran",
-        lambda event: not event.receivers,
-        "n = 0",
+        lambda event: not event.receivers and "counted" not in event.flags,  # of a count nobody knows
+        "(n = 0 AND NOT instr(flags, ' counted '))",
         "no receiver ran",
         "a receiver ran",
     ),

@@ -3,8 +3,10 @@
 from collections import Counter
 from collections.abc import Iterable
 
+from msgspec import UNSET
 from msgspec.structs import replace
 
+from livesignals.events import Record, decode_stored
 from livesignals.journal.base import ProcessReport
 
 #: Stored by the process in a journal that is not this one: replaced, set aside, or configured before.
@@ -13,16 +15,24 @@ OTHER_JOURNAL = "stored in another journal"
 PROCESS_ENDED = "process ended"
 
 
-def stored(report: ProcessReport, before: ProcessReport | None, events: int) -> ProcessReport:
-    """The report to keep once *events* more were stored; *before* is what this journal kept until now."""
+def sends_counted(records: Iterable[Record]) -> int:
+    """How many sends the counts among *records* stand for."""
+    counts = (decode_stored("", 0, record.body).counted for record in records if " counted " in record.flags)
+    return sum(count.sends for count in counts if count is not UNSET)
+
+
+def stored(report: ProcessReport, before: ProcessReport | None, events: int, counted: int) -> ProcessReport:
+    """The report to keep once *events* more were stored, with counts of *counted* sends among them; *before* is what
+    this journal kept until now."""
     if before is None:
         elsewhere = report.captured - sum(report.dropped.values()) - report.buffered - events
         count = events
     else:
         elsewhere = before.dropped.get(OTHER_JOURNAL, 0)
         count = before.stored + events
+        counted += before.counted
     dropped = {**report.dropped, OTHER_JOURNAL: elsewhere} if elsewhere > 0 else report.dropped
-    return replace(report, stored=count, dropped=dropped)
+    return replace(report, stored=count, dropped=dropped, counted=counted)
 
 
 def ended(report: ProcessReport) -> ProcessReport:
@@ -36,13 +46,14 @@ def ended(report: ProcessReport) -> ProcessReport:
 
 def total(added: Iterable[ProcessReport], subtracted: Iterable[ProcessReport] = ()) -> ProcessReport:
     """The sums of many reports, as the report of no process."""
-    captured = stored = buffered = 0
+    captured = stored = buffered = counted = 0
     dropped: Counter[str] = Counter()
     for sign, reports in ((1, added), (-1, subtracted)):
         for report in reports:
             captured += sign * report.captured
             stored += sign * report.stored
             buffered += sign * report.buffered
+            counted += sign * report.counted
             for reason, count in report.dropped.items():
                 dropped[reason] += sign * count
     return ProcessReport(
@@ -56,4 +67,5 @@ def total(added: Iterable[ProcessReport], subtracted: Iterable[ProcessReport] = 
         stored=stored,
         dropped={reason: count for reason, count in dropped.items() if count},
         buffered=buffered,
+        counted=counted,
     )

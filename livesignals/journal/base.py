@@ -23,8 +23,8 @@ Outcomes = list[tuple[int, str, str]]  # number, transaction id, state
 class ProcessReport(Struct, frozen=True, kw_only=True):
     """Cumulative figures of one process: ``captured == stored + sum(dropped.values()) + buffered``.
 
-    The journal fills in ``stored`` itself. It also adds reasons of its own to ``dropped``, see
-    `livesignals.journal.accounts`.
+    A count, which stands for many sends, is one event in them as any other. The journal fills in ``stored`` and
+    ``counted`` itself. It also adds reasons of its own to ``dropped``, see `livesignals.journal.accounts`.
     """
 
     process: str  # a token of its own for each process, also after a fork
@@ -37,6 +37,7 @@ class ProcessReport(Struct, frozen=True, kw_only=True):
     stored: int = 0
     dropped: dict[str, int] = {}  # reason: count
     buffered: int = 0
+    counted: int = 0  # sends that were counted instead of kept: what the counts among the stored events stand for
 
 
 class Outcome(Struct, frozen=True):
@@ -95,6 +96,7 @@ class Counts(Struct, frozen=True):
     stored: int
     dropped: dict[str, int]
     buffered: int
+    counted: int  # sends that were counted instead of kept, see ProcessReport
     evicted: int  # pruned or cleared
     bytes: int  # of the retained events, see RETAIN_BYTES
 

@@ -89,7 +89,9 @@ class MemoryJournal(Journal):
                 self._bytes += record.size
                 self._by_family[record.family] += 1
             before = self._reports.get(report.process)
-            self._reports[report.process] = accounts.stored(report, before, len(records))
+            self._reports[report.process] = accounts.stored(
+                report, before, len(records), accounts.sends_counted(records)
+            )
             self._evict(self.retain_events, self.retain_bytes)
             self._writes += 1
             return Appended(self._epoch, first, self._last)
@@ -197,6 +199,7 @@ class MemoryJournal(Journal):
                 stored=total.stored,
                 dropped=total.dropped,
                 buffered=total.buffered,
+                counted=total.counted,
                 evicted=self._evicted,
                 bytes=self._bytes,
             )

@@ -15,6 +15,7 @@ import apsw
 from livesignals.events import Event, Record, decode_stored, splice
 from livesignals.exceptions import JournalError
 from livesignals.filters import Filter
+from livesignals.journal import accounts
 from livesignals.journal import sqlite_ledger as ledger
 from livesignals.journal.base import (
     KEPT_OUTCOMES,
@@ -59,13 +60,14 @@ class SqliteJournal(Journal):
     def append(self, records: Sequence[Record], report: ProcessReport) -> Appended:
         families = Counter(ledger.FAMILY + record.family for record in records)
         size = sum(record.size for record in records)
+        counted = accounts.sends_counted(records)
 
         def write(connections: Connections) -> Appended:
             with connections.writing() as connection:
                 epoch = ledger.meta(connection, "epoch")
                 last = ledger.counters(connection)["last"]
                 known = self._known[1] if self._known and self._known[0] == epoch else None
-                kept = ledger.store_report(connection, report, len(records), known)
+                kept = ledger.store_report(connection, report, len(records), counted, known)
                 if records:
                     connection.execute(INSERT_FIRST, (last + 1, *records[0]))
                     connection.executemany(INSERT, records[1:])
@@ -237,6 +239,7 @@ class SqliteJournal(Journal):
                     stored=total.stored,
                     dropped=total.dropped,
                     buffered=total.buffered,
+                    counted=total.counted,
                     evicted=figures["evicted"],
                     bytes=figures["bytes"],
                 )

@@ -84,9 +84,9 @@ def total(connection: apsw.Connection) -> ProcessReport:
 
 
 def store_report(
-    connection: apsw.Connection, report: ProcessReport, events: int, known: ProcessReport | None
+    connection: apsw.Connection, report: ProcessReport, events: int, counted: int, known: ProcessReport | None
 ) -> ProcessReport:
-    """Keep the report of a process that stores *events* more. Returns it as it is kept.
+    """Keep the report of a process that stores *events* more, which count *counted* sends. Returns it as it is kept.
 
     *known* is what this returned the last time it was called in this journal by this process.
     """
@@ -98,7 +98,7 @@ def store_report(
             before = known
             _write(connection, accounts.total([_folded(connection)], [accounts.ended(known)]))
         _fold(connection)
-    report = accounts.stored(report, before, events)
+    report = accounts.stored(report, before, events, counted)
     _write(connection, report)
     return report
 

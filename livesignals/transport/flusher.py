@@ -1,7 +1,8 @@
 """From the project's threads to the journal: a bounded buffer and one thread a process that empties it.
 
-On the project's thread: :meth:`Flusher.put`, which never blocks, raises or does I/O. Everything else is on the
-flusher's thread, except what says otherwise. ``captured = stored + dropped + buffered`` holds in every report.
+On the project's thread: :meth:`Flusher.put`, and what the ledger takes of sends that are counted instead of kept; both
+never block, raise or do I/O. Everything else is on the flusher's thread, except what says otherwise.
+``captured = stored + dropped + buffered`` holds in every report.
 
 The thread is stopped before a fork and begins anew with the next send, in parent and child, so that a fork meets no
 lock of ours held and no second thread. It is idle when nothing is sent.
@@ -21,7 +22,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 from livesignals.capture import Describer, Send, muted
-from livesignals.capture.sends import restart_numbers
+from livesignals.capture.counting import Count, Ledger
+from livesignals.capture.sends import next_number, restart_numbers
 from livesignals.capture.transactions import Outcome
 from livesignals.events import Record
 from livesignals.exceptions import JournalError
@@ -40,6 +42,8 @@ BATCH_SENDS = 1_000
 LINGER_SECONDS = 0.005
 #: A send made by a receiver waits so long for the send above it to end, so that a tree is stored from its root down.
 HOLD_SECONDS = 0.25
+#: For how long sends are counted before it is told how many they were.
+COUNT_SECONDS = 1.0
 #: How often a process says that it is alive while nothing is sent.
 HEARTBEAT_SECONDS = 10.0
 #: How long a process that ends waits for its last batch.
@@ -69,6 +73,7 @@ class Flusher:
     def __init__(self, open_journal: Callable[[], "Journal"], make_describer: Callable[[], Describer]) -> None:
         self._open_journal = open_journal
         self._make_describer = make_describer
+        self.ledger = Ledger(self._wake)
         self._is_started = False
         self._is_ahead_of_journal = False
         self._reset()
@@ -85,6 +90,8 @@ class Flusher:
         self._stored = 0
         self._held: list[Send] = []
         self._outcomes: deque[Outcome] = deque(maxlen=BUFFER_SENDS)
+        self.ledger.reset()
+        self._is_hurried = False
         self._retry: list[Record] = []
         self._failures = 0
         self._bell = threading.Lock()
@@ -119,12 +126,13 @@ class Flusher:
     def start(self) -> None:
         """Begin to write what was put. Before, sends only wait: Django is still loading."""
         self._is_started = True
-        if self._buffer:
+        if self._buffer or self.ledger.since is not None:
             self._ring()
 
     def flush(self, timeout: float = CLOSE_SECONDS) -> bool:
         """Wait until everything put so far is in the journal or dropped; False after *timeout* seconds."""
         deadline = time.monotonic() + timeout
+        self._is_hurried = self.ledger.since is not None
         self.start()
         while self._has_work() or not self._is_idle:
             if time.monotonic() > deadline:
@@ -146,6 +154,10 @@ class Flusher:
             # Too late to start a thread (Python 3.12 and later refuse).
             with muted():
                 self._write_all(time.monotonic() + CLOSE_SECONDS)
+
+    def _wake(self) -> None:
+        if self._is_idle and self._is_started:
+            self._ring()
 
     def _ring(self) -> None:
         thread = self._thread
@@ -189,7 +201,7 @@ class Flusher:
 
     def _after_fork_in_parent(self) -> None:
         self._is_forking = False
-        if self._has_work() and self._is_started:
+        if (self._has_work() or self.ledger.since is not None) and self._is_started:
             self._ring()
 
     def _after_fork_in_child(self) -> None:
@@ -204,7 +216,7 @@ class Flusher:
                 if not self._has_work():
                     self._is_idle = True
                     # Between the look and the flag a send may have come that did not ring.
-                    if not self._buffer and not self._bell.acquire(timeout=HEARTBEAT_SECONDS):
+                    if not self._buffer and not self._bell.acquire(timeout=self._patience()) and not self._has_work():
                         self._write([])
                     continue
                 self._is_idle = False
@@ -221,13 +233,31 @@ class Flusher:
                 break
 
     def _has_work(self) -> bool:
-        return bool(self._buffer or self._held or self._retry or self._outcomes)
+        return bool(self._buffer or self._held or self._retry or self._outcomes) or self._has_counts()
+
+    def _has_counts(self) -> bool:
+        """Whether it is time to tell what was counted."""
+        if self.ledger.since is None:
+            return False
+        if self._is_hurried or self._is_closed or self._is_forking:
+            return True
+        return self._seconds_counted() >= COUNT_SECONDS
+
+    def _seconds_counted(self) -> float:
+        since = self.ledger.since
+        return 0.0 if since is None else (time.perf_counter_ns() - since) / 1e9
+
+    def _patience(self) -> float:
+        """Seconds to wait for the bell."""
+        if self.ledger.since is None:
+            return HEARTBEAT_SECONDS
+        return max(0.0, COUNT_SECONDS - self._seconds_counted())
 
     def _write_batch(self) -> bool:
         # Outcomes first taken, then written last: what they are about has been put before.
         outcomes = list(self._outcomes)
         if not self._retry:
-            self._retry = self._described(self._taken())
+            self._retry = self._described([*self._taken(), *self._counts()])
         if self._retry and not self._write(self._retry):
             return False
         # A send that is still waiting reads by itself how its transaction ended.
@@ -264,7 +294,17 @@ class Flusher:
         sends.sort(key=lambda send: send.number)
         return sends
 
-    def _described(self, sends: list[Send]) -> list[Record]:
+    def _counts(self) -> list[Count]:
+        if not self._has_counts():
+            return []
+        self._is_hurried = False
+        counts = self.ledger.taken()
+        for count in counts:
+            self._captured.add()
+            count.number = next_number()
+        return counts
+
+    def _described(self, sends: list[Send | Count]) -> list[Record]:
         describer = self._get_describer()
         describer.set_clock()
         records = []

@@ -414,6 +414,32 @@ def test_a_row_opens_a_pane_with_what_it_carried_its_receivers_and_its_tree(dash
     assert "#" not in dashboard.page.url
 
 
+def test_counted_sends_are_one_row_with_their_number(dashboard: Dashboard, shop: Shop) -> None:
+    """Of another process; the header has their sum as soon as there is one, the pane a sentence."""
+    page = dashboard.page
+    dashboard.open()
+    expect(page.locator("#counted")).to_be_hidden()
+    program = """
+from livesignals import capture
+from project.shop.models import Product
+capture.configure([], ["post_init"])
+for _ in range(5_000):
+    Product()
+"""
+    shop.manage("shell", "-c", program)
+    row = dashboard.rows("post_init", "shop.Product")
+    expect(row).to_have_count(1, timeout=PATIENCE_MS)
+    expect(row.locator(".tag")).to_have_text("× 5,000")
+    expect(row.locator(".bar")).to_contain_text("Σ")
+    expect(page.locator("#counted")).to_have_text("5,000", timeout=PATIENCE_MS)
+    row.click()
+    expect(page.locator("#detail")).to_contain_text("× 5,000 within", timeout=PATIENCE_MS)
+    dashboard.filter("is:counted dur>0")
+    expect(row).to_have_count(0, timeout=PATIENCE_MS)
+    dashboard.filter("is:counted")
+    expect(row).to_have_count(1, timeout=PATIENCE_MS)
+
+
 def test_the_tree_is_there_in_the_times_of_the_reader(dashboard: Dashboard, hand: Hand) -> None:
     """What the server writes in UTC is shown in the clock of the browser."""
     hand.send("clock")

@@ -6,11 +6,11 @@ from itertools import pairwise
 import pytest
 from msgspec.structs import replace
 
-from livesignals.events import Event, Transaction, decode
+from livesignals.events import Counted, Event, Transaction, decode
 from livesignals.filters import parse
 from livesignals.journal import Appended, Bounds, Found, Journal, Outcome
 from tests.contracts.conftest import OpenJournal
-from tests.journal.building import Sender, assert_balanced, make_event, make_events, pending
+from tests.journal.building import Sender, assert_balanced, make_count, make_event, make_events, pending
 
 
 def ids(events: list[Event]) -> list[int]:
@@ -312,6 +312,31 @@ class TestFigures:
         assert (counts.captured, counts.stored) == (45, 5)
         assert counts.dropped == {"stored in another journal": 40}
         assert_balanced(journal)
+
+    def test_sends_that_were_counted_add_up(self, journal: Journal) -> None:
+        """Those that the stored counts stand for, of each process and of all, whatever has been evicted since."""
+        one, two = Sender(journal, "one", seen_ts=10), Sender(journal, "two", seen_ts=20)
+        one.append([make_event(), make_count(5_000), make_count(7)])
+        two.append([make_count(100)])
+        one.append([make_count(1), make_event()])
+        journal.prune(keep_events=1)
+        two.append([])
+        assert journal.counts().counted == 5_108
+        assert {process.process: process.counted for process in journal.processes()} == {"one": 5_008, "two": 100}
+        assert (journal.counts().captured, journal.counts().stored) == (6, 6)
+        assert_balanced(journal)
+
+    def test_a_count_comes_back_as_it_was_stored(self, journal: Journal) -> None:
+        """In every way of reading, and it is found by what it is."""
+        Sender(journal).append([make_event(), make_count(5_000, status="raised"), make_event()])
+        (found,) = journal.search(parse("is:counted"), before=None, limit=10).events
+        assert found == journal.get(2) == journal.read(1, 1)[0] == decode(journal.tail(1, 1).lines[0])
+        assert found.counted == Counted(sends=5_000, duration_us=1_234.5, seconds=1.0)
+        assert journal.search(parse("dur:* OR dur>=0 OR is:slow"), before=None, limit=10).events == [
+            journal.get(3),
+            journal.get(1),
+        ]
+        assert journal.search(parse("is:error"), before=None, limit=10).events == [found]
 
     def test_processes_are_listed_with_the_latest_first(self, journal: Journal) -> None:
         """Each with its own figures, and as stored what this journal got of it."""

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from livesignals.catalogue.builtin import BUILTIN, FAMILIES
 from livesignals.dashboard import rendering
-from livesignals.events import Cause, Error, Event, Process, ReceiverCall, Transaction
+from livesignals.events import Cause, Counted, Error, Event, Process, ReceiverCall, Transaction
 from livesignals.filters import FIELDS
 
 POST_SAVE = "django.db.models.signals.post_save"
@@ -123,6 +123,38 @@ def test_what_is_out_of_the_ordinary_shows(changes: dict[str, Any], name: str, t
     assert name in classes(row)
     assert tag in Document(row).text
     assert name not in classes(rendering.row_html(event()))
+
+
+@pytest.mark.parametrize(
+    ("status", "tag", "words"),
+    [
+        ("returned", "× 5,000", "× 5,000 within 1.0 s. They took 1.2 ms together, 0.2 µs each on average."),
+        ("raised", "× 5,000 raised", "× 5,000 within 1.0 s that raised. They took 1.2 ms together"),
+        ("skipped", "× 5,000 skipped: no receiver", "× 5,000 within 1.0 s that Django did not send"),
+    ],
+)
+def test_a_count_says_how_many_sends_it_stands_for(status: str, tag: str, words: str) -> None:
+    """In the row with their total time, in the pane in a sentence; nothing is said of what is not known."""
+    count = event(
+        status=status,
+        counted=Counted(sends=5_000, duration_us=1_234.5, seconds=1.0),
+        flags=["counted"],
+        duration_us=None,
+        receivers=[],
+        kwargs={},
+        method="",
+        thread="",
+    )
+    row = rendering.row_html(count)
+    assert tag in Document(row).text
+    assert "Σ 1.2 ms" in Document(row).text
+    assert "—" in Document(row).text
+    assert ("err" in classes(row)) == (status == "raised")
+    pane = re.sub(r"\s+", " ", Document(rendering.detail_html(count)).text)
+    assert words in pane
+    assert '"sends": 5000' in pane
+    for unknown in ("Carried", "Receivers", "No receiver ran", "sent with", "Nobody was connected"):
+        assert unknown not in pane
 
 
 def test_a_skipped_send_has_no_count_of_receivers() -> None:

@@ -147,7 +147,7 @@ events = st.builds(
     ),
     process=st.builds(Process, host=words, pid=st.integers(1, 9), seq=st.just(1)),
     thread=words,
-    flags=st.lists(st.sampled_from(["masked", "truncated", "async", "nested"]), max_size=2, unique=True),
+    flags=st.lists(st.sampled_from(["masked", "truncated", "async", "counted"]), max_size=2, unique=True),
     changes=st.none() | st.dictionaries(st.sampled_from(KEYS), st.tuples(values, values).map(list), max_size=3),
 )
 

@@ -84,6 +84,9 @@ ASYNC = ReceiverCall(name="shop.receivers.push", duration_us=1.0, is_async=True)
         ("is:masked", {"flags": ["truncated", "masked"]}, True),
         ("is:truncated", {"flags": ["masked"]}, False),
         ("is:noreceiver", {"receivers": []}, True),
+        ("is:noreceiver", {"receivers": [], "flags": ["counted"]}, False),
+        ("is:counted", {"flags": ["counted"]}, True),
+        ("is:counted", {"kwargs": {"flags": " counted "}}, False),
         ("is:masked,slow", {"duration_us": 1e6}, True),
         # cause
         ("cause:request", {}, True),

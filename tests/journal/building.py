@@ -4,7 +4,7 @@ import itertools
 from collections.abc import Sequence
 from typing import Any
 
-from livesignals.events import Cause, Event, Process, Transaction, record_of
+from livesignals.events import Cause, Counted, Event, Process, Transaction, record_of
 from livesignals.journal import Appended, Journal, ProcessReport
 
 _numbers = itertools.count(1)
@@ -30,6 +30,13 @@ def make_event(**changes: Any) -> Event:
 
 def make_events(count: int, **changes: Any) -> list[Event]:
     return [make_event(**changes) for _ in range(count)]
+
+
+def make_count(sends: int, **changes: Any) -> Event:
+    """Sends that were counted instead of kept."""
+    counted = Counted(sends=sends, duration_us=1_234.5, seconds=1.0)
+    left_out: dict[str, Any] = {"duration_us": None, "kwargs": {}, "method": "", "thread": ""}
+    return make_event(counted=counted, flags=["counted"], **{**left_out, **changes})
 
 
 def pending(tx_id: str) -> Transaction:

@@ -9,7 +9,7 @@ import apsw
 from livesignals.filters import parse
 from livesignals.journal import Journal
 from livesignals.journal.sqlite_ledger import KEPT_PROCESSES
-from tests.journal.building import Sender, assert_balanced, make_events
+from tests.journal.building import Sender, assert_balanced, make_count, make_events
 from tests.journal.conftest import OpenAt
 
 
@@ -97,16 +97,31 @@ def test_a_process_that_was_taken_for_ended_may_come_back(path: Path, open_at: O
     """Nothing of it is counted twice."""
     quiet = Sender(open_at(path), "quiet", seen_ts=0)
     quiet.buffered = 3
-    quiet.append(make_events(2))
+    quiet.append([*make_events(1), make_count(10)])
     others = open_at(path)
     for number in range(KEPT_PROCESSES):
         Sender(others, f"process-{number}", seen_ts=number + 1).append([])
     assert others.counts().dropped == {"process ended": 3}
+    assert others.counts().counted == 10
     quiet.buffered = 0
-    quiet.append(make_events(3))
+    quiet.append([*make_events(2), make_count(5)])
     counts = others.counts()
     assert (counts.captured, counts.stored, counts.buffered, counts.dropped) == (5, 5, 0, {})
+    assert counts.counted == 15
     assert_balanced(others)
+
+
+def test_reports_from_before_sends_were_counted_are_read(path: Path, journal: Journal) -> None:
+    """They count none, and what the process counts from then on is added."""
+    sender = Sender(journal)
+    sender.append(make_events(2))
+    with apsw.Connection(str(path)) as older:
+        older.execute("UPDATE processes SET report = json_remove(report, '$.counted')")
+    older.close()
+    assert journal.counts().counted == 0
+    sender.append([make_count(5)])
+    assert (journal.counts().counted, journal.counts().stored) == (5, 3)
+    assert_balanced(journal)
 
 
 def test_doctor_finds_figures_that_are_wrong(path: Path, journal: Journal) -> None:

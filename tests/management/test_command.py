@@ -15,7 +15,7 @@ import pytest
 
 from livesignals.events import Cause, decode, encode
 from livesignals.journal import Journal, open_journal
-from tests.journal.building import Sender, assert_balanced, make_event, make_events
+from tests.journal.building import Sender, assert_balanced, make_count, make_event, make_events
 from tests.processes import Program
 
 pytestmark = pytest.mark.timeout(240)
@@ -420,6 +420,21 @@ def test_doctor_finds_nothing_wrong_with_a_healthy_journal(site: Site) -> None:
     assert f"retained  {count} events, " in said
     assert re.search(rf"process   \S+ \d+ manage\.py shell: {count} stored, seen \d+ s ago\n", said)
     assert said.endswith("nothing is wrong\n")
+
+
+def test_counts_are_told_as_such(site: Site, path: Path, journal: Journal) -> None:
+    """tail says how many sends and how long they took together, export has it in a key of its own, doctor the sum."""
+    Sender(journal).append([make_event(), make_count(1_204_332), make_count(8, status="raised")])
+    assert "counted   1,204,340 sends instead of kept" in site.livesignals("doctor", journal=path)
+    lines = site.livesignals("tail", "--no-follow", "is:counted", journal=path).splitlines()
+    assert [re.search(r"post_save +shop.Order  × [\d,]+ \w+  1.2 ms", line) is not None for line in lines] == [True] * 2
+    assert "× 1,204,332 returned" in lines[0]
+    assert "× 8 raised" in lines[1]
+    kept, *counts = map(json.loads, site.livesignals("export", journal=path).splitlines())
+    assert "counted" not in kept
+    assert [count["counted"] for count in counts] == [
+        {"sends": sends, "duration_us": 1_234.5, "seconds": 1.0} for sends in (1_204_332, 8)
+    ]
 
 
 def no_folder(path: Path) -> None:

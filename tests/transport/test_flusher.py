@@ -4,14 +4,18 @@ import os
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator, Sequence
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from datetime import datetime
 from pathlib import Path
 
 import pytest
 from django.dispatch import Signal
+from msgspec import UNSET
 
 from livesignals import capture
-from livesignals.capture import sends
+from livesignals.capture import counting, sends
 from livesignals.capture.transactions import Outcome
 from livesignals.events import Event, Record
 from livesignals.exceptions import JournalUnavailable
@@ -27,6 +31,7 @@ ROOT = Path(__file__).parents[2]
 PATIENCE = 30.0
 
 numbered = Signal()
+ticked = Signal()
 outer = Signal()
 
 
@@ -81,14 +86,16 @@ def journal() -> WatchedJournal:
 def flusher(journal: WatchedJournal) -> Iterator[Flusher]:
     """A flusher that gets what this test sends, and is not started yet."""
     flusher = Flusher(lambda: journal, lambda: capture.Describer(Masking(), names_only=False))
-    was_attached, sink = capture.is_attached(), sends.get_sink()
+    was_attached, sink, count_sink = capture.is_attached(), sends.get_sink(), counting.get_count_sink()
     capture.set_sink(flusher.put)
+    capture.set_count_sink(flusher.ledger.add)
     capture.attach()
     yield flusher
     journal.problem = None
     journal.accepts.set()
     flusher.close()
     capture.set_sink(sink)
+    capture.set_count_sink(count_sink)
     if not was_attached:
         capture.detach()
 
@@ -256,7 +263,7 @@ class TestDropping:
         journal.wait_until_asked(3)
         send(range(30, 170))
         journal.wait_until_asked(3)
-        taken = 30 if journal.reports[0].buffered == 0 else 0
+        taken = journal.reports[0].captured - journal.reports[0].buffered  # before all the others came
         assert not flusher.flush(0)
         journal.problem = None
         settle(flusher)
@@ -347,6 +354,148 @@ class TestDropping:
 
 
 @pytest.fixture
+def ticks(flusher: Flusher) -> Iterator[Callable[[int], None]]:
+    """Makes so many sends that are counted."""
+
+    def tick(count: int) -> None:
+        for _ in range(count):
+            ticked.send(sender="flusher")
+
+    capture.configure([], ["ticked"])
+    yield tick
+    capture.configure([])
+
+
+Ticks = Callable[[int], None]
+
+
+class TestCounts:
+    def test_counts_are_events_among_the_others(self, flusher: Flusher, journal: WatchedJournal, ticks: Ticks) -> None:
+        """With the time they are of, numbers of their own, and nothing that only a single send has."""
+        before = time.time()
+        flusher.start()
+        ticks(5_000)
+        send(range(3))
+        settle(flusher)
+        *sent, count = sorted(journal.read(0, 100), key=lambda event: event.process.seq)
+        assert [event.kwargs["n"] for event in sent] == [0, 1, 2]
+        assert [event.process.seq for event in (*sent, count)] == list(
+            range(sent[0].process.seq, sent[0].process.seq + 4)
+        )
+        assert len({event.uid for event in (*sent, count)}) == 4
+        assert count.counted is not UNSET
+        assert count.counted.sends == 5_000
+        assert count.counted.duration_us > 0
+        assert before <= datetime.fromisoformat(count.ts).timestamp() + count.counted.seconds <= time.time() + 0.01
+        assert (count.sender, count.status, count.flags) == ("flusher", "returned", ["counted"])
+        assert count.signal.endswith(".ticked")
+        assert (count.root, count.parent) == (count.uid, None)
+        assert count.cause is not None
+        assert count.cause.kind == "test"
+        assert (count.duration_us, count.kwargs, count.receivers, count.method, count.thread) == (None, {}, [], "", "")
+        assert journal.counts().counted == 5_000
+        journal.assert_settled()
+
+    def test_each_second_tells_what_came_in_it(
+        self, flusher: Flusher, journal: WatchedJournal, ticks: Ticks, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """By itself, without another send, and nothing once nothing comes."""
+        monkeypatch.setattr(module, "COUNT_SECONDS", 0.05)
+        flusher.start()
+        for count in (100, 20):
+            ticks(count)
+            journal.wait_until_asked()
+            while not flusher._is_idle:
+                time.sleep(0.001)
+        assert [event.counted.sends for event in journal.read(0, 100) if event.counted is not UNSET] == [100, 20]
+        assert all(event.counted.seconds >= 0.05 for event in journal.read(0, 100) if event.counted is not UNSET)
+        assert len(journal.reports) == 2
+        journal.assert_settled()
+
+    def test_other_sends_do_not_wait_for_the_second(
+        self, flusher: Flusher, journal: WatchedJournal, ticks: Ticks, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """They are stored at once, and what is counted after the second."""
+        monkeypatch.setattr(module, "COUNT_SECONDS", 3600.0)
+        flusher.start()
+        ticks(10)
+        send(range(1))
+        journal.wait_until_asked()
+        send(range(1, 2))
+        journal.wait_until_asked()
+        assert journal.answered.acquire(timeout=PATIENCE)
+        assert journal.answered.acquire(timeout=PATIENCE)
+        assert journal.numbers == [0, 1]
+        assert journal.counts().counted == 0
+        settle(flusher)
+        assert journal.counts().counted == 10
+
+    def test_over_threads_every_send_is_in_one_count(
+        self, flusher: Flusher, journal: WatchedJournal, ticks: Ticks, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """While the flusher reads them as often as it can, among sends that are kept; every report balances."""
+        monkeypatch.setattr(module, "COUNT_SECONDS", 0.0)
+        monkeypatch.setattr(module, "LINGER_SECONDS", 0)
+        interval = sys.getswitchinterval()
+        sys.setswitchinterval(1e-6)
+        try:
+            flusher.start()
+            threads = [threading.Thread(target=work, args=(n,)) for n in (2_000, 3_000) for work in (ticks, ticks)]
+            threads.append(threading.Thread(target=send, args=(range(1_000),)))
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join()
+        finally:
+            sys.setswitchinterval(interval)
+        settle(flusher)
+        assert sorted(journal.numbers) == list(range(1_000))
+        assert sum(event.counted.sends for event in journal.read(0, 10**6) if event.counted is not UNSET) == 10_000
+        assert journal.counts().counted == 10_000
+        journal.assert_settled()
+
+    def test_a_journal_that_is_away_loses_no_count(
+        self, flusher: Flusher, journal: WatchedJournal, ticks: Ticks, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """What is counted meanwhile waits, however much it is, in no more room."""
+        monkeypatch.setattr(module, "RETRY_SECONDS", (0.001,))
+        monkeypatch.setattr(module, "COUNT_SECONDS", 0.0)
+        journal.problem = JournalUnavailable("locked")
+        flusher.start()
+        ticks(10)
+        journal.wait_until_asked(2)
+        ticks(module.BUFFER_SENDS + 10)
+        journal.problem = None
+        settle(flusher)
+        assert journal.counts().counted == module.BUFFER_SENDS + 20
+        journal.assert_settled()
+
+    @pytest.mark.parametrize("started", [True, False])
+    def test_close_tells_what_was_counted(
+        self, flusher: Flusher, journal: WatchedJournal, ticks: Ticks, started: bool
+    ) -> None:
+        """With a thread, and without one."""
+        if started:
+            flusher.start()
+        ticks(10)
+        flusher._is_started = True
+        flusher.close()
+        assert journal.counts().counted == 10
+        journal.assert_settled()
+
+    def test_before_it_is_started_counts_only_wait(
+        self, flusher: Flusher, journal: WatchedJournal, ticks: Ticks
+    ) -> None:
+        """No thread; start() sees to them."""
+        ticks(10)
+        assert flusher._thread is None
+        flusher.start()
+        assert flusher._thread is not None
+        settle(flusher)
+        assert journal.counts().counted == 10
+
+
+@pytest.fixture
 def path(tmp_path: Path) -> Path:
     return tmp_path / "journal.sqlite3"
 
@@ -357,6 +506,8 @@ def stored(path: Path) -> list[Event]:
     counts = journal.counts()
     assert counts.captured == counts.stored + sum(counts.dropped.values()) + counts.buffered
     assert (counts.dropped, counts.buffered) == ({}, 0)
+    events = journal.read(0, 10**6)
+    assert counts.counted == sum(event.counted.sends for event in events if event.counted is not UNSET)
     found = journal.search_forward(parse("sender:numbers"), after=0, limit=10**6)
     journal.close()
     return found.events
@@ -504,6 +655,87 @@ ENDS: dict[str, tuple[str, int]] = {
         0,
     ),
 }
+
+
+COUNTING = """
+from livesignals import capture
+capture.configure([], ["numbered"])
+"""
+COUNTED_FORKS = """
+send(*range(100))
+children = []
+for child in range(1, 4):
+    pid = os.fork()
+    if pid == 0:
+        send(*range(child))
+        sys.exit(0)
+    children.append(pid)
+    send(*range(10))
+for pid in children:
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+"""
+COUNTED_THREADS = """
+def work():
+    for _ in range(50):
+        send(*range(100))
+        time.sleep(0.001)
+threads = [threading.Thread(target=work) for _ in range(4)]
+for thread in threads:
+    thread.start()
+for child in range(5):
+    pid = os.fork()
+    if pid == 0:
+        send(0)
+        sys.exit(0)
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+    time.sleep(0.01)
+if sys.argv[1] == "joined":
+    for thread in threads:
+        thread.join()
+"""
+FLOODED = """
+from livesignals import capture
+capture.configure([], [], 100)
+send(*range(50_000))
+"""
+
+
+def counted(path: Path) -> list[int]:
+    """How many sends each process counted, the most first; figures and events agree."""
+    by_process: Counter[int] = Counter()
+    for event in stored(path):
+        if event.counted is not UNSET:
+            by_process[event.process.pid] += event.counted.sends
+    return sorted(by_process.values(), reverse=True)
+
+
+class TestCountsOfProcesses:
+    def test_parent_and_children_each_count_their_own(self, path: Path) -> None:
+        """Children begin at nothing, what the parent had counted by then is told once; no warning."""
+        assert run(COUNTING + COUNTED_FORKS, path) == ""
+        assert counted(path) == [130, 3, 2, 1]
+
+    @pytest.mark.parametrize("ends", ["joined", "left to the interpreter"])
+    def test_threads_that_count_while_the_process_forks_lose_nothing(self, path: Path, ends: str) -> None:
+        """Ended before the process does, or with it."""
+        run(COUNTING + COUNTED_THREADS, path, ends)
+        assert counted(path) == [20_000, *[1] * 5]
+
+    @pytest.mark.parametrize(
+        ("program", "status"),
+        [("send(*range(500))", 0), ("send(*range(500)); sys.exit(3)", 3), ("send(*range(500)); 1 / 0", 1)],
+    )
+    def test_a_process_that_ends_tells_what_it_counted(self, path: Path, program: str, status: int) -> None:
+        """However it ends, without waiting for the second."""
+        run(COUNTING + program, path, exits_with=status)
+        assert counted(path) == [500]
+
+    def test_a_flood_is_kept_in_part_and_counted_for_the_rest(self, path: Path) -> None:
+        """Both together are all that was sent, and the figures of the journal say so."""
+        run(FLOODED, path)
+        kept = sum(event.counted is UNSET for event in stored(path))
+        assert kept >= 100
+        assert counted(path) == [50_000 - kept]
 
 
 class TestTheEnd:

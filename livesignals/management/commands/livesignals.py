@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
+from msgspec import UNSET
 
 from livesignals import conf
 from livesignals.events import Event, encode
@@ -160,6 +161,8 @@ class Command(BaseCommand):
         )
         for reason, count in counts.dropped.items():
             self.stdout.write(f"  dropped  {count}: {reason}")
+        if counts.counted:
+            self.stdout.write(f"counted   {counts.counted:,} sends instead of kept, as COUNT and FLOOD say")
         self.stdout.write(f"retained  {counts.retained} events, {counts.bytes} bytes")
         for process in journal.processes():
             age = max(0.0, time.time() - process.seen_ts / 1e6)
@@ -234,12 +237,13 @@ def _line(event: Event) -> str:
     name = event.signal.rpartition(".")[2] if event.family != "custom" else event.signal
     pk = event.kwargs.get("instance", {}).get("pk") if isinstance(event.kwargs.get("instance"), dict) else None
     raised = [call for call in event.receivers if call.status == "raised"]
+    took_us = event.duration_us if event.counted is UNSET else event.counted.duration_us
     parts = [
         event.ts[11:23],
         f"{name:<22}",
         f"{event.sender}{'' if pk is None else f' {pk}'}",
-        f"{len(event.receivers)} receivers",
-        "" if event.duration_us is None else f"{event.duration_us / 1000:.1f} ms",
+        f"{len(event.receivers)} receivers" if event.counted is UNSET else f"× {event.counted.sends:,} {event.status}",
+        "" if took_us is None else f"{took_us / 1000:.1f} ms",
         "".join(f"{call.name} raised {call.error.type}" for call in raised if call.error),
         f"· {event.cause.name}" if event.cause else "",
     ]

@@ -16,6 +16,7 @@ on("state", (message) => {
   byId("rate").textContent = rate(message.rate);
   byId("stored").textContent = number.format(message.stored);
   showDropped(message);
+  showCounted(message);
   showFamilies(message.families);
   showRetained(message);
   showProblem(message.problem);
@@ -31,6 +32,13 @@ function showDropped({ dropped, dropped_reasons: reasons }) {
   element.textContent = number.format(dropped);
   element.classList.toggle("hot", dropped > 0);
   element.title = Object.entries(reasons ?? {}).map(([reason, n]) => `${reason}: ${number.format(n)}`).join("\n");
+}
+
+/** Only where anything is counted: most projects keep every send. */
+function showCounted({ counted }) {
+  const element = byId("counted");
+  element.textContent = number.format(counted ?? 0);
+  element.parentElement.hidden = !counted;
 }
 
 function showFamilies(families) {
