@@ -2,14 +2,12 @@
 
 from livesignals.capture.attach import attach, connect, detach, is_attached
 from livesignals.capture.counting import set_count_sink
-from livesignals.capture.describe import Describer
 from livesignals.capture.scope import muted
 from livesignals.capture.sends import Send, record, set_sink
 from livesignals.capture.signals import configure
 from livesignals.capture.transactions import set_outcome_sink
 
 __all__ = [
-    "Describer",
     "Send",
     "attach",
     "configure",

@@ -36,8 +36,9 @@ from livesignals.events import (
     record_of,
 )
 from livesignals.events.model import Status
-from livesignals.snapshot import MaskFunctionFailed, Masking, Renderer, render, valid_text, without_last_run
 from livesignals.snapshot.freeze import ClassName, Cut, Instance, Items, Left, Opaque, Pairs, Partial
+from livesignals.snapshot.masking import MaskFunctionFailed, Masking
+from livesignals.snapshot.render import Renderer, render, valid_text, without_last_run
 
 #: The JSON of what a send carried is never longer than this; if it were, names and types are kept only.
 MAX_KWARGS_BYTES = 12_288

@@ -9,7 +9,7 @@ from livesignals.capture.attach import attach, detach, is_attached
 from livesignals.capture.describe import Describer
 from livesignals.events import Event
 from livesignals.filters import parse
-from livesignals.snapshot import Masking
+from livesignals.snapshot.masking import Masking
 
 
 class recording(UserList[Event]):  # noqa: N801 - used like a function

@@ -7,12 +7,15 @@ call any method at any time, except that `changed` belongs to a single thread, t
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from msgspec import Struct
 
 from livesignals.events import Event, Record
-from livesignals.filters import Filter
+
+if TYPE_CHECKING:
+    # Who only writes needs no filters, and a command that is soon over should not wait for them.
+    from livesignals.filters import Filter
 
 TREE_LIMIT = 500
 TAIL_LIMIT = 1_000
@@ -155,14 +158,14 @@ class Journal(ABC):
         """At most *limit* events after an id, never over 1,000, as the lines of JSON that are sent on."""
 
     @abstractmethod
-    def search(self, filter: Filter, before: int | None, limit: int, max_scan: int | None = None) -> Found:
+    def search(self, filter: "Filter", before: int | None, limit: int, max_scan: int | None = None) -> Found:
         """At most *limit* matching events with ``id < before`` (None: from the newest), newest first.
 
         Looks at no more than *max_scan* events.
         """
 
     @abstractmethod
-    def search_forward(self, filter: Filter, after: int, limit: int, max_scan: int | None = None) -> Found:
+    def search_forward(self, filter: "Filter", after: int, limit: int, max_scan: int | None = None) -> Found:
         """At most *limit* matching events with ``id > after``, oldest first. See `search`."""
 
     @abstractmethod

@@ -5,12 +5,12 @@ import threading
 from collections import Counter, deque
 from collections.abc import Sequence
 from itertools import islice
+from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
 from livesignals.events import Event, Record, decode_stored, record_of, splice
 from livesignals.events.model import TransactionState
-from livesignals.filters import Filter
 from livesignals.journal import accounts
 from livesignals.journal.base import (
     KEPT_OUTCOMES,
@@ -27,6 +27,9 @@ from livesignals.journal.base import (
     ProcessReport,
     Tail,
 )
+
+if TYPE_CHECKING:
+    from livesignals.filters import Filter
 
 
 class _Entry:
@@ -144,7 +147,7 @@ class MemoryJournal(Journal):
         epoch, after, entries = self._read(after, min(limit, TAIL_LIMIT))
         return Tail(epoch, after, after + len(entries), [entry.line for entry in entries])
 
-    def search(self, filter: Filter, before: int | None, limit: int, max_scan: int | None = None) -> Found:
+    def search(self, filter: "Filter", before: int | None, limit: int, max_scan: int | None = None) -> Found:
         with self._lock:
             entries = list(self._entries)
             first = self._last - len(entries) + 1
@@ -158,7 +161,7 @@ class MemoryJournal(Journal):
                 found.append(event)
         return Found(found, position, position <= first)
 
-    def search_forward(self, filter: Filter, after: int, limit: int, max_scan: int | None = None) -> Found:
+    def search_forward(self, filter: "Filter", after: int, limit: int, max_scan: int | None = None) -> Found:
         with self._lock:
             entries = list(self._entries)
             last = self._last

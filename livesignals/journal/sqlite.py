@@ -8,13 +8,12 @@ import shutil
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import apsw
 
 from livesignals.events import Event, Record, decode_stored, splice
 from livesignals.exceptions import JournalError
-from livesignals.filters import Filter
 from livesignals.journal import accounts
 from livesignals.journal import sqlite_ledger as ledger
 from livesignals.journal.base import (
@@ -36,6 +35,9 @@ from livesignals.journal.sqlite_connections import Connections, Superseded
 from livesignals.journal.sqlite_file import ELSEWHERE
 from livesignals.journal.sqlite_opening import JournalFile
 from livesignals.journal.sqlite_rows import BODY, INSERT, INSERT_FIRST, new_epoch
+
+if TYPE_CHECKING:
+    from livesignals.filters import Filter
 
 CHUNK_ROWS = 1_000  # the most that one transaction reads, or prunes
 SCAN_ROWS = 10_000  # the most that one transaction of a search looks at
@@ -65,14 +67,17 @@ class SqliteJournal(Journal):
         def write(connections: Connections) -> Appended:
             with connections.writing() as connection:
                 epoch = ledger.meta(connection, "epoch")
-                last = ledger.counters(connection)["last"]
+                figures = ledger.counters(connection)
+                last = figures["last"]
                 known = self._known[1] if self._known and self._known[0] == epoch else None
                 kept = ledger.store_report(connection, report, len(records), counted, known)
                 if records:
                     connection.execute(INSERT_FIRST, (last + 1, *records[0]))
                     connection.executemany(INSERT, records[1:])
                     ledger.count(connection, {**families, "last": len(records), "bytes": size})
-                    ledger.trim(connection, self.retain_events, self.retain_bytes, most=2 * len(records))
+                    retained = last + len(records) - figures["evicted"]
+                    if retained > self.retain_events or figures["bytes"] + size > self.retain_bytes:
+                        ledger.trim(connection, self.retain_events, self.retain_bytes, most=2 * len(records))
             if not connections.in_place:
                 raise Superseded  # it went into a file that nobody will open again
             self._known = epoch, kept
@@ -167,7 +172,7 @@ class SqliteJournal(Journal):
 
         return self._file.run(read)
 
-    def search(self, filter: Filter, before: int | None, limit: int, max_scan: int | None = None) -> Found:
+    def search(self, filter: "Filter", before: int | None, limit: int, max_scan: int | None = None) -> Found:
         bounds = self.bounds()
         position = bounds.last + 1 if before is None else min(before, bounds.last + 1)
         lowest = bounds.first if max_scan is None else max(bounds.first, position - max_scan)
@@ -180,7 +185,7 @@ class SqliteJournal(Journal):
             position = matching[-1].id if len(matching) == rows else low
         return Found(found, position, position <= bounds.first)
 
-    def search_forward(self, filter: Filter, after: int, limit: int, max_scan: int | None = None) -> Found:
+    def search_forward(self, filter: "Filter", after: int, limit: int, max_scan: int | None = None) -> Found:
         bounds = self.bounds()
         position = max(after, bounds.first - 1)
         highest = bounds.last if max_scan is None else min(bounds.last, position + max_scan)
@@ -193,7 +198,7 @@ class SqliteJournal(Journal):
             position = matching[-1].id if len(matching) == rows else high
         return Found(found, position, position >= bounds.last)
 
-    def _matching(self, filter: Filter, low: int, high: int, order: str, limit: int) -> list[Event]:
+    def _matching(self, filter: "Filter", low: int, high: int, order: str, limit: int) -> list[Event]:
         where, params = filter.sql()
         return self._select(f"id BETWEEN ? AND ? AND ({where}) ORDER BY id {order} LIMIT ?", low, high, *params, limit)
 

@@ -14,7 +14,6 @@ from pathlib import Path
 import apsw
 
 from livesignals.exceptions import JournalBroken, JournalForeign, JournalUnavailable
-from livesignals.filters.sql import register
 from livesignals.journal.sqlite_file import ELSEWHERE, identity
 from livesignals.journal.sqlite_rows import FORMAT_VERSION, TABLE_NAMES, create_tables
 
@@ -106,6 +105,8 @@ def _connect(path: Path) -> apsw.Connection:
 
 def _connect_reader(path: Path) -> apsw.Connection:
     connection = _connect(path)
+    from livesignals.filters.sql import register  # who only writes does without filters
+
     connection.execute("PRAGMA query_only = 1")
     register(connection)
     return connection
@@ -126,9 +127,9 @@ class Connections:
         self._busy = 0
         with translated(path):
             self._writer = _connect(path)
+            self._watch: apsw.Connection | None = None  # opened when it is first asked
             try:
                 self._verify(project)
-                self._watch = _connect_reader(path)
             except BaseException:
                 self._writer.close()
                 raise
@@ -213,6 +214,8 @@ class Connections:
             if self.closed:
                 raise Superseded
             with translated(self.path):
+                if self._watch is None:
+                    self._watch = _connect_reader(self.path)
                 return self._watch.pragma("data_version")  # type: ignore[no-any-return]
 
     def close(self, *, seconds: float = CLOSE_SECONDS, tidy: bool = False) -> None:
@@ -228,7 +231,8 @@ class Connections:
                 self._idle.pop().close()
             self._pool.release()
         if self._watching.acquire(timeout=seconds):
-            self._watch.close()
+            if self._watch is not None:
+                self._watch.close()
             self._watching.release()
         if self._writing.acquire(timeout=seconds):
             if tidy and self.in_place:

@@ -45,10 +45,8 @@ def by_family(figures: Mapping[str, int]) -> dict[str, int]:
 
 
 def trim(connection: apsw.Connection, retain_events: int, retain_bytes: int, most: int) -> None:
-    """When a limit is passed, `evict` somewhat below it, so that not every batch has to."""
-    figures = counters(connection)
-    if figures["last"] - figures["evicted"] > retain_events or figures["bytes"] > retain_bytes:
-        evict(connection, max(1, int(retain_events * HYSTERESIS)), int(retain_bytes * HYSTERESIS), most)
+    """A limit is passed: `evict` somewhat below it, so that not every batch has to."""
+    evict(connection, max(1, int(retain_events * HYSTERESIS)), int(retain_bytes * HYSTERESIS), most)
 
 
 def evict(connection: apsw.Connection, keep_events: int, keep_bytes: int, most: int) -> int:

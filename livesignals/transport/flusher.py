@@ -21,7 +21,7 @@ from contextlib import suppress
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from livesignals.capture import Describer, Send, muted
+from livesignals.capture import Send, muted
 from livesignals.capture.counting import Count, Ledger
 from livesignals.capture.sends import next_number, restart_numbers
 from livesignals.capture.transactions import Outcome
@@ -30,6 +30,7 @@ from livesignals.exceptions import JournalError
 
 if TYPE_CHECKING:
     # At run time imported by the thread: a project's start-up must not wait for SQLite.
+    from livesignals.capture.describe import Describer
     from livesignals.journal import Journal, ProcessReport
 
 logger = logging.getLogger("livesignals")
@@ -39,7 +40,9 @@ BUFFER_SENDS = 20_000
 #: Sends in one batch at most.
 BATCH_SENDS = 1_000
 #: After the first send, how long the thread waits for company.
-LINGER_SECONDS = 0.005
+LINGER_SECONDS = 0.02
+#: Before the journal is opened, how long the thread waits for a send that is made after Django has loaded.
+START_SECONDS = 0.5
 #: A send made by a receiver waits so long for the send above it to end, so that a tree is stored from its root down.
 HOLD_SECONDS = 0.25
 #: For how long sends are counted before it is told how many they were.
@@ -70,7 +73,7 @@ class Tally:
 class Flusher:
     """The way of one process's sends into a journal."""
 
-    def __init__(self, open_journal: Callable[[], "Journal"], make_describer: Callable[[], Describer]) -> None:
+    def __init__(self, open_journal: Callable[[], "Journal"], make_describer: Callable[[], "Describer"]) -> None:
         self._open_journal = open_journal
         self._make_describer = make_describer
         self.ledger = Ledger(self._wake)
@@ -127,7 +130,7 @@ class Flusher:
         """Begin to write what was put. Before, sends only wait: Django is still loading."""
         self._is_started = True
         if self._buffer or self.ledger.since is not None:
-            self._ring()
+            self._start_thread()
 
     def flush(self, timeout: float = CLOSE_SECONDS) -> bool:
         """Wait until everything put so far is in the journal or dropped; False after *timeout* seconds."""
@@ -212,6 +215,9 @@ class Flusher:
 
     def _run(self) -> None:
         with muted():
+            if self._journal is None:
+                # What was sent while Django loaded can wait: a process that has just begun has better to do.
+                self._bell.acquire(timeout=START_SECONDS)
             while not self._is_closed and not self._is_forking:
                 if not self._has_work():
                     self._is_idle = True
@@ -221,7 +227,7 @@ class Flusher:
                     continue
                 self._is_idle = False
                 if len(self._buffer) < BATCH_SENDS:
-                    time.sleep(LINGER_SECONDS)
+                    self._bell.acquire(timeout=LINGER_SECONDS)  # rung when it is urgent
                 self._write_batch()
             # Before a fork too: a thread that went on right after it would be taken for one that was there.
             self._write_all(time.monotonic() + (CLOSE_SECONDS if self._is_closed else FORK_SECONDS))
@@ -380,7 +386,7 @@ class Flusher:
             self._journal = self._open_journal()
         return self._journal
 
-    def _get_describer(self) -> Describer:
+    def _get_describer(self) -> "Describer":
         if self._describer is None:
             self._describer = self._make_describer()
         return self._describer

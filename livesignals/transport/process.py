@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING
 from django.utils.module_loading import import_string
 
 from livesignals import conf
-from livesignals.capture import Describer
 from livesignals.exceptions import ConfigurationError, JournalUnavailable
-from livesignals.snapshot import Masking
 from livesignals.transport.flusher import Flusher
 
 if TYPE_CHECKING:
+    from livesignals.capture.describe import Describer
     from livesignals.journal import Journal
+    from livesignals.snapshot.masking import Masking
     from livesignals.transport.feed import Feed
 
 logger = logging.getLogger("livesignals")
@@ -70,7 +70,10 @@ def get_feed() -> "Feed":
         return _feed
 
 
-def _make_describer() -> Describer:
+def _make_describer() -> "Describer":
+    from livesignals.capture.describe import Describer
+    from livesignals.snapshot.masking import Masking
+
     try:
         settings = conf.read()
     except ConfigurationError:
@@ -78,7 +81,9 @@ def _make_describer() -> Describer:
     return Describer(_make_masking(settings), names_only=not conf.shows_values(settings))
 
 
-def _make_masking(settings: conf.Settings) -> Masking:
+def _make_masking(settings: conf.Settings) -> "Masking":
+    from livesignals.snapshot.masking import Masking
+
     if settings.mask_function is None:
         return Masking(settings.mask)
     try:

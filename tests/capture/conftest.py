@@ -6,8 +6,9 @@ import pytest
 
 from livesignals import capture
 from livesignals.capture import sends
+from livesignals.capture.describe import Describer
 from livesignals.events import Event
-from livesignals.snapshot import Masking
+from livesignals.snapshot.masking import Masking
 
 
 class Captured:
@@ -15,7 +16,7 @@ class Captured:
 
     def __init__(self) -> None:
         self.sends: list[capture.Send] = []
-        self.describer = capture.Describer(Masking(), names_only=False)
+        self.describer = Describer(Masking(), names_only=False)
 
     @property
     def events(self) -> list[Event]:

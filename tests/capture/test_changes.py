@@ -22,10 +22,11 @@ from pytest_django import DjangoAssertNumQueries
 
 from livesignals import capture
 from livesignals.capture import changes
+from livesignals.capture.describe import Describer
 from livesignals.capture.differences import Before, differences
 from livesignals.events import encode
-from livesignals.snapshot import MASK, Masking
 from livesignals.snapshot.freeze import Partial
+from livesignals.snapshot.masking import MASK, Masking
 from livesignals.snapshot.types import shape_of
 from project.shop.models import Order, Product, Tag
 from tests.capture.conftest import Captured
@@ -529,11 +530,11 @@ class TestSecrets:
         """It is given old values as it is given new ones; with names only, neither is shown."""
         order.status = "sent"
         order.save()
-        captured.describer = capture.Describer(
+        captured.describer = Describer(
             Masking(function=lambda name, value: value.upper() if name == "status" else None), names_only=False
         )
         assert captured.of("post_save")[0].changes == {"status": ["PLACED", "SENT"]}
-        captured.describer = capture.Describer(Masking(), names_only=True)
+        captured.describer = Describer(Masking(), names_only=True)
         assert captured.of("post_save")[0].changes == {"status": ["str", "str"]}
 
 

@@ -22,7 +22,8 @@ from msgspec import UNSET
 from livesignals import capture
 from livesignals.capture import counting, sends, signals
 from livesignals.capture.counting import Count, Ledger
-from livesignals.snapshot import Masking
+from livesignals.capture.describe import Describer
+from livesignals.snapshot.masking import Masking
 from tests.capture.conftest import Captured
 
 ticked = Signal()
@@ -417,7 +418,7 @@ class TestSenders:
         for _ in range(3):
             ticked.send(sender="someone")
         (count,) = counted.ledger.taken()
-        event = capture.Describer(Masking([], mask), names_only=False).event(count)
+        event = Describer(Masking([], mask), names_only=False).event(count)
         assert event.counted is not UNSET
         assert event.counted.sends == 3
 

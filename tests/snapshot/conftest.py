@@ -6,7 +6,9 @@ from typing import Any
 import msgspec
 import pytest
 
-from livesignals.snapshot import Masking, freeze, render
+from livesignals.snapshot import freeze
+from livesignals.snapshot.masking import Masking
+from livesignals.snapshot.render import render
 
 Show = Callable[..., dict[str, Any]]
 

@@ -20,8 +20,10 @@ from django.utils.safestring import mark_safe
 from msgspec import Struct
 from msgspec.structs import astuple
 
-from livesignals.snapshot import Masking, freeze, render
+from livesignals.snapshot import freeze
 from livesignals.snapshot.freeze import MAX_ARGUMENTS, MAX_ITEMS, freeze_value
+from livesignals.snapshot.masking import Masking
+from livesignals.snapshot.render import render
 from livesignals.snapshot.types import shape_of
 from tests.snapshot.conftest import Show
 

@@ -11,8 +11,10 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from livesignals.capture import Describer, Send, scope, signals
-from livesignals.snapshot import Masking, freeze
+from livesignals.capture import Send, scope, signals
+from livesignals.capture.describe import Describer
+from livesignals.snapshot import freeze
+from livesignals.snapshot.masking import Masking
 from livesignals.snapshot.types import Shape
 from tests.snapshot import hostile
 

@@ -24,8 +24,11 @@ from django.test.utils import isolate_apps
 
 from livesignals import capture
 from livesignals.capture import sends
+from livesignals.capture.describe import Describer
 from livesignals.events import Event, encode
-from livesignals.snapshot import MASK, Masking, freeze, render
+from livesignals.snapshot import freeze
+from livesignals.snapshot.masking import MASK, Masking
+from livesignals.snapshot.render import render
 from tests.snapshot.conftest import Show
 
 PEM = "-----BEGIN RSA PRIVATE KEY-----\nMIIEow\n-----END RSA PRIVATE KEY-----"
@@ -367,7 +370,7 @@ class TestFunction:
                 capture.set_sink(outer)
                 if not was_attached:
                     capture.detach()
-            return capture.Describer(masking, names_only=False).event(taken[-1])
+            return Describer(masking, names_only=False).event(taken[-1])
 
         return send
 

@@ -16,6 +16,7 @@ from msgspec import UNSET
 
 from livesignals import capture
 from livesignals.capture import counting, sends
+from livesignals.capture.describe import Describer
 from livesignals.capture.transactions import Outcome
 from livesignals.events import Event, Record
 from livesignals.exceptions import JournalUnavailable
@@ -23,7 +24,7 @@ from livesignals.filters import parse
 from livesignals.journal import Appended, Journal, ProcessReport, open_journal
 from livesignals.journal import Outcome as Stored
 from livesignals.journal.memory import MemoryJournal
-from livesignals.snapshot import Masking
+from livesignals.snapshot.masking import Masking
 from livesignals.transport import flusher as module
 from livesignals.transport.flusher import Flusher
 
@@ -85,7 +86,7 @@ def journal() -> WatchedJournal:
 @pytest.fixture
 def flusher(journal: WatchedJournal) -> Iterator[Flusher]:
     """A flusher that gets what this test sends, and is not started yet."""
-    flusher = Flusher(lambda: journal, lambda: capture.Describer(Masking(), names_only=False))
+    flusher = Flusher(lambda: journal, lambda: Describer(Masking(), names_only=False))
     was_attached, sink, count_sink = capture.is_attached(), sends.get_sink(), counting.get_count_sink()
     capture.set_sink(flusher.put)
     capture.set_count_sink(flusher.ledger.add)
@@ -335,15 +336,15 @@ class TestDropping:
         self, flusher: Flusher, journal: WatchedJournal, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """It is dropped and counted; those around it are stored."""
-        describe = capture.Describer.record
+        describe = Describer.record
 
-        def fails_at_three(self: capture.Describer, send: capture.Send) -> Record:
+        def fails_at_three(self: Describer, send: capture.Send) -> Record:
             record = describe(self, send)
             if send.named["n"] == 3:
                 raise ZeroDivisionError("a fault of ours")
             return record
 
-        monkeypatch.setattr(capture.Describer, "record", fails_at_three)
+        monkeypatch.setattr(Describer, "record", fails_at_three)
         flusher.start()
         send(range(6))
         settle(flusher)
