@@ -1,7 +1,6 @@
 """From a send to the journal: nothing is lost that is not counted, whatever happens on the way."""
 
 import os
-import subprocess
 import sys
 import threading
 from collections.abc import Iterator, Sequence
@@ -15,15 +14,14 @@ from livesignals.capture import sends
 from livesignals.capture.transactions import Outcome
 from livesignals.events import Event
 from livesignals.exceptions import JournalUnavailable
-from livesignals.filters import parse
-from livesignals.journal import Appended, Journal, ProcessReport, open_journal
+from livesignals.journal import Appended, ProcessReport
 from livesignals.journal import Outcome as Stored
 from livesignals.journal.memory import MemoryJournal
 from livesignals.snapshot import Masking
 from livesignals.transport import flusher as module
 from livesignals.transport.flusher import Flusher
+from tests.transport.programs import run, stored
 
-ROOT = Path(__file__).parents[2]
 PATIENCE = 30.0
 
 numbered = Signal()
@@ -345,53 +343,6 @@ class TestDropping:
         settle(flusher)
         journal.assert_settled({"cannot be described": 1})
 
-
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "journal.sqlite3"
-
-
-def stored(path: Path) -> list[Event]:
-    """What the numbered signal's sends left in the journal of other processes; its figures agree."""
-    journal: Journal = open_journal(f"sqlite:///{path}", project="", retain_events=10**6, retain_bytes=2**30)
-    counts = journal.counts()
-    assert counts.captured == counts.stored + sum(counts.dropped.values()) + counts.buffered
-    assert (counts.dropped, counts.buffered) == ({}, 0)
-    found = journal.search_forward(parse("sender:numbers"), after=0, limit=10**6)
-    journal.close()
-    return found.events
-
-
-def run(program: str, path: Path, *arguments: str, exits_with: int = 0) -> str:
-    """Run a program of the shop's project in a process of its own; what it wrote to stderr."""
-    ended = subprocess.run(
-        [sys.executable, "-W", "always", "-c", START + program, *arguments],
-        cwd=ROOT,
-        env={
-            **os.environ,
-            "DJANGO_SETTINGS_MODULE": "project.settings",
-            "LIVESIGNALS_JOURNAL": f"sqlite:///{path}",
-        },
-        text=True,
-        capture_output=True,
-        timeout=60,
-        check=False,
-    )
-    assert ended.returncode == exits_with, ended.stderr
-    return ended.stderr
-
-
-START = """
-import atexit, os, sys, threading, time
-import django
-django.setup()
-from django.dispatch import Signal
-from livesignals.transport.process import get_flusher
-numbered = Signal()
-def send(*numbers):
-    for n in numbers:
-        numbered.send(sender="numbers", n=n)
-"""
 
 FORKS = """
 send(*range(0, 50))
