@@ -169,7 +169,7 @@ class Describer:
         return Cause(
             kind=scope.kind,
             name=name,
-            id=f"{self.token}.{scope.number}",
+            id=f"{self.token}.{scope.number}" if scope.own_id is None else self._name(scope.own_id),
             route=None if scope.route is None else valid_text(scope.route),
             status=scope.status,
             user=None if scope.user is None else self._name(scope.user),

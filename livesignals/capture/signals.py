@@ -39,6 +39,7 @@ woven_codes: set[int] = set()
 CAUSES: dict[str, tuple[Any, Any]] = {}
 _patterns: list[str] = []
 _first_sends: dict[str, Callable[[], None]] = {}
+_any_first_send: list[Callable[[], None]] = []
 
 
 def configure(patterns: list[str]) -> None:
@@ -71,10 +72,17 @@ def on_first_send(name: str, act: Callable[[], None]) -> None:
         act()
 
 
+def on_any_first_send(act: Callable[[], None]) -> None:
+    """Call *act* now, and whenever a signal is sent for the first time."""
+    _any_first_send.append(act)
+    act()
+
+
 def forget_states() -> None:
     """Every signal is sent for the first time again."""
     states.clear()
     _first_sends.clear()
+    _any_first_send.clear()
 
 
 def register(signal: Any) -> SignalState:
@@ -84,6 +92,8 @@ def register(signal: Any) -> SignalState:
     name = signal_name(signal)
     if name in _first_sends:
         _first_sends[name]()
+    for act in _any_first_send:
+        act()
     builtin = BUILTIN.get(name)
     bases = type.__dict__["__mro__"].__get__(type(signal))
     key = id(signal)
