@@ -126,7 +126,11 @@ def task_begins(named: dict[str, Any]) -> "scope.CauseScope | None":
     result = named.get("task_result")
     function = getattr(getattr(result, "task", None), "func", None)
     name = f"{getattr(function, '__module__', '')}.{getattr(function, '__qualname__', '')}"
-    return scope.enter("task", name, _plain_attribute(result, "id", str))
+    return scope.enter("task", name, _id_of(getattr(result, "id", None)))
+
+
+def _id_of(own_id: Any) -> str | None:
+    return own_id if type(own_id) is str and own_id else None
 
 
 def _connect_to_celery() -> None:
@@ -141,7 +145,7 @@ def _connect_to_celery() -> None:
 
 
 def _celery_task_begins(task: Any = None, task_id: Any = None, **kwargs: Any) -> None:
-    scope.enter("task", _plain_attribute(task, "name", str) or "", task_id if type(task_id) is str else None)
+    scope.enter("task", _plain_attribute(task, "name", str) or "", _id_of(task_id))
 
 
 def _celery_task_ends(**kwargs: Any) -> None:

@@ -3,6 +3,7 @@
 import os
 import sys
 import threading
+import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -480,3 +481,51 @@ class TestTheEnd:
         flusher.close()
         assert journal.numbers == list(range(100))
         journal.assert_settled()
+
+    def test_what_is_dropped_last_is_told(
+        self, flusher: Flusher, journal: WatchedJournal, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Though no event is left that a report could go with."""
+
+        def fail(self: capture.Describer, send: capture.Send) -> Event:
+            raise ZeroDivisionError("a fault of ours")
+
+        flusher.start()
+        send(range(3))
+        settle(flusher)
+        monkeypatch.setattr(capture.Describer, "event", fail)
+        send(range(3, 7))
+        flusher.close()
+        assert journal.numbers == [0, 1, 2]
+        journal.assert_settled({"cannot be described": 4})
+
+    def test_a_send_after_the_end_is_written_by_who_sends_it(self, flusher: Flusher, journal: WatchedJournal) -> None:
+        """By atexit functions that were registered before ours, by daemon threads: one that has returned is stored."""
+        flusher.start()
+        send(range(3))
+        flusher.close()
+        for n in range(3, 6):
+            send(range(n, n + 1))
+            assert journal.numbers == list(range(n + 1))
+        threads = [threading.Thread(target=send, args=(range(t * 100, t * 100 + 50),)) for t in range(1, 5)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert sorted(journal.numbers) == [*range(6), *(t * 100 + n for t in range(1, 5) for n in range(50))]
+        journal.assert_settled()
+
+    def test_sends_after_the_end_do_not_wait_for_a_journal_each(
+        self, flusher: Flusher, journal: WatchedJournal, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Once it was tried for as long as an ending process waits, it is tried no more."""
+        monkeypatch.setattr(module, "CLOSE_SECONDS", 0.05)
+        journal.problem = JournalUnavailable("locked")
+        flusher.start()
+        send(range(1))
+        flusher.close()
+        while time.monotonic() < flusher._closes_by:
+            send(range(1))
+        tried = len(journal.reports)
+        send(range(100))
+        assert len(journal.reports) == tried
