@@ -13,12 +13,15 @@ LAST = -1_000
 
 
 def at_end_of_child(close: Callable[[], None]) -> None:
-    """Have *close* called before this process leaves, if it is such a child."""
-    processes = sys.modules.get("multiprocessing.process")
-    if processes is not None and processes.parent_process() is not None:
-        from multiprocessing.util import Finalize
+    """Have *close* called before this process leaves, if it is such a child or about to become one."""
+    if "multiprocessing.util" in sys.modules:
+        from multiprocessing.process import parent_process
+        from multiprocessing.util import Finalize, register_after_fork
 
-        Finalize(None, close, exitpriority=LAST)
+        if parent_process() is not None:
+            Finalize(None, close, exitpriority=LAST)
+        # A child begins by forgetting its finalizers: those too that a spawned one got while it imported the project.
+        register_after_fork(at_end_of_child, lambda _: Finalize(None, close, exitpriority=LAST))
     celery_signals: Any = sys.modules.get("celery.signals")
     if hasattr(celery_signals, "worker_process_shutdown"):
         celery_signals.worker_process_shutdown.connect(lambda **kwargs: close(), weak=False, dispatch_uid="livesignals")
