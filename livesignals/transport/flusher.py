@@ -156,22 +156,22 @@ class Flusher:
 
     def _write_here(self) -> None:
         """Write what waits, since there will be no thread any more (Python 3.12 and later refuse to start one)."""
-        thread = self._thread
-        if thread is not None and thread.is_alive():
-            with suppress(RuntimeError):
-                self._bell.release()
-            thread.join(CLOSE_SECONDS)
-            if thread.is_alive():
-                return
-        is_in_vain = self._failures and time.monotonic() > self._closes_by
-        if is_in_vain or not self._has_work() or sys.is_finalizing():
+        if sys.is_finalizing() or not self._thread_lock.acquire(timeout=CLOSE_SECONDS):
             return
-        if self._thread_lock.acquire(timeout=CLOSE_SECONDS):
-            try:
+        try:
+            thread = self._thread
+            if thread is not None and thread.is_alive():
+                with suppress(RuntimeError):
+                    self._bell.release()
+                thread.join(CLOSE_SECONDS)
+                if thread.is_alive():
+                    return
+            is_in_vain = self._failures and time.monotonic() > self._closes_by
+            if self._has_work() and not is_in_vain:
                 with muted():
                     self._write_all(time.monotonic() + CLOSE_SECONDS)
-            finally:
-                self._thread_lock.release()
+        finally:
+            self._thread_lock.release()
 
     def _start_thread(self) -> None:
         if self._is_closed or self._is_forking or not self._thread_lock.acquire(blocking=False):
