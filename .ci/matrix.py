@@ -29,6 +29,8 @@ ONCE = (
     "tests/journal",
     "tests/management",
     "tests/project/test_traffic.py",
+    "tests/servers/test_celery.py",
+    "tests/servers/test_gunicorn.py",
     "tests/snapshot/test_canaries.py",
     "tests/snapshot/test_hostile.py",
     "tests/suites",

@@ -1,5 +1,6 @@
 """Putting the recording in front of every dispatch of the process, and taking it away again."""
 
+import os
 import threading
 
 from django.apps import apps
@@ -8,6 +9,14 @@ from django.db import connections
 from livesignals.capture import causes, changes, dispatch, sends, signals, skipped, transactions, weaving
 
 _lock = threading.RLock()
+
+
+def _forget_after_fork() -> None:
+    global _lock
+    _lock = threading.RLock()
+
+
+os.register_at_fork(after_in_child=_forget_after_fork)
 
 
 def attach() -> None:

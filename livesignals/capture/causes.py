@@ -8,13 +8,14 @@ import logging
 import sys
 import weakref
 from types import FunctionType
-from typing import Any
+from typing import Any, TypeVar
 
 from livesignals.capture import scope, signals
 from livesignals.capture.weaving import CannotWeave, Edit, Hooks, around, at_end, exchange
 from livesignals.snapshot.types import dict_of, dotted_name, mro_of, shape_of
 
 logger = logging.getLogger("livesignals")
+T = TypeVar("T")
 
 
 def attach() -> None:
@@ -28,8 +29,7 @@ def attach() -> None:
         from unittest import TestCase
 
         _weave(vars(TestCase)["run"], _TEST_EDIT)
-    if "celery" in sys.modules:
-        _connect_to_celery()
+    signals.on_any_first_send(_connect_to_celery)
 
 
 def _attach_to_requests() -> None:
@@ -81,10 +81,15 @@ def _is_a(value: Any, name: str) -> bool:
 
 def _status_of(response: Any) -> int | None:
     """From the instance, or from the class that gives all its responses one status."""
-    for owner in (response, *mro_of(type(response))):
-        status = dict_of(owner, "__dict__").get("status_code")
-        if type(status) is int:
-            return status
+    return _plain_attribute(response, "status_code", int)
+
+
+def _plain_attribute(value: Any, name: str, kind: type[T]) -> T | None:
+    """What the instance or its class holds under *name*, if it is exactly of this type."""
+    for owner in (value, *mro_of(type(value))):
+        held = dict_of(owner, "__dict__").get(name)
+        if type(held) is kind:
+            return held
     return None
 
 
@@ -113,25 +118,38 @@ def _resolved(request: Any, match: Any) -> None:
 
 # Tasks
 
+_celery_signals: Any = None  # once we are connected
+
 
 def task_begins(named: dict[str, Any]) -> "scope.CauseScope | None":
     """The cause that Django's ``task_started`` begins."""
-    task = getattr(named.get("task_result"), "task", None)
-    function = getattr(task, "func", None)
-    return scope.enter("task", f"{getattr(function, '__module__', '')}.{getattr(function, '__qualname__', '')}")
+    result = named.get("task_result")
+    function = getattr(getattr(result, "task", None), "func", None)
+    name = f"{getattr(function, '__module__', '')}.{getattr(function, '__qualname__', '')}"
+    return scope.enter("task", name, _id_of(getattr(result, "id", None)))
+
+
+def _id_of(own_id: Any) -> str | None:
+    return own_id if type(own_id) is str and own_id else None
 
 
 def _connect_to_celery() -> None:
-    from celery import signals as celery_signals
+    """Hear of Celery's tasks, if it is loaded by now: a worker loads it first of all, a web server with its views."""
+    global _celery_signals
+    loaded = sys.modules.get("celery.signals")
+    if loaded is _celery_signals or not hasattr(loaded, "task_postrun"):
+        return
+    _celery_signals = loaded
+    _celery_signals.task_prerun.connect(_celery_task_begins, weak=False, dispatch_uid="livesignals")
+    _celery_signals.task_postrun.connect(_celery_task_ends, weak=False, dispatch_uid="livesignals")
 
-    def begins(task: Any = None, **kwargs: Any) -> None:
-        scope.enter("task", f"celery {getattr(task, 'name', '')}")
 
-    def ends(**kwargs: Any) -> None:
-        scope.leave("task")
+def _celery_task_begins(task: Any = None, task_id: Any = None, **kwargs: Any) -> None:
+    scope.enter("task", _plain_attribute(task, "name", str) or "", _id_of(task_id))
 
-    celery_signals.task_prerun.connect(begins, weak=False, dispatch_uid="livesignals")
-    celery_signals.task_postrun.connect(ends, weak=False, dispatch_uid="livesignals")
+
+def _celery_task_ends(**kwargs: Any) -> None:
+    scope.leave("task")
 
 
 # Commands and tests

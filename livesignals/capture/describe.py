@@ -299,7 +299,8 @@ class Describer:
         return Cause(
             kind=scope.kind,
             name=name,
-            id=f"{self.token}.{scope.number}",
+            # Random as a secret, but none: masked, it would be the same for all.
+            id=f"{self.token}.{scope.number}" if scope.own_id is None else valid_text(scope.own_id[:MAX_NAME_CHARS]),
             route=None if scope.route is None else valid_text(scope.route),
             status=scope.status,
             user=None if scope.user is None else self._name(scope.user),

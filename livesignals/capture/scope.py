@@ -21,7 +21,8 @@ class CauseScope(Struct, eq=False):
     kind: str
     name: str
     number: int = 0  # tells requests and tasks of a process apart; 0: the process itself
-    outer: "CauseScope | None" = None  # what to return to
+    outer: Any = None  # what to return to: a CauseScope, or the Send whose receiver runs a task at once
+    own_id: str | None = None  # of a task: by which its queue knows it
     route: str | None = None
     status: int | None = None
     user: str | None = None  # primary key
@@ -70,12 +71,14 @@ current: ContextVar[Any] = ContextVar("livesignals", default=PROCESS)
 _numbers = itertools.count(1)
 
 
-def enter(kind: str, name: str) -> CauseScope:
+def enter(kind: str, name: str, own_id: str | None = None) -> CauseScope:
     """What happens from here on, in this context, is caused by a request or task."""
-    outer = current.get().cause
-    if outer.kind == kind:  # the one before was never left
-        outer = outer.outer or PROCESS
-    cause = CauseScope(kind, name, next(_numbers), outer)
+    outer = current.get()
+    if kind == "request":
+        outer = outer.cause
+        if outer.kind == kind:  # the one before was never left
+            outer = outer.outer or PROCESS
+    cause = CauseScope(kind, name, next(_numbers), outer, own_id)
     current.set(cause)
     return cause
 
@@ -99,7 +102,12 @@ def leave(kind: str) -> None:
     """The request or task is over."""
     cause = current.get().cause
     if cause.kind == kind:
-        current.set(cause.outer or PROCESS)
+        outer = cause.outer or PROCESS
+        if outer.depth:
+            cause.outer = outer.cause  # a send is not kept for as long as a cause may be
+            if outer.outer is None:  # it has ended
+                outer = outer.cause
+        current.set(outer)
 
 
 @contextmanager

@@ -102,10 +102,16 @@ def get_sink() -> Sink:
     return _sink
 
 
-def restart_numbers() -> None:
-    """In the child of a fork."""
+def begin_anew() -> None:
+    """In the child of a fork: what is open belongs to the parent, which records it. The cause stays."""
     global _numbers
     _numbers = itertools.count(1)
+    outer = scope.current.get()
+    scope.current.set(outer.cause)
+    while outer is not None:
+        if outer.depth:
+            outer.nested += 1  # should it end here too, it is not recorded
+        outer = outer.outer
 
 
 def next_number() -> int:

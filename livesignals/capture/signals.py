@@ -45,6 +45,7 @@ _patterns: list[str] = []
 _counted: list[str] = []
 _flood: int | None = None
 _first_sends: dict[str, Callable[[], None]] = {}
+_any_first_send: list[Callable[[], None]] = []
 
 
 def configure(patterns: list[str], counted: Sequence[str] = (), flood: int | None = None) -> None:
@@ -93,10 +94,17 @@ def on_first_send(name: str, act: Callable[[], None]) -> None:
         act()
 
 
+def on_any_first_send(act: Callable[[], None]) -> None:
+    """Call *act* now, and whenever a signal is sent for the first time."""
+    _any_first_send.append(act)
+    act()
+
+
 def forget_states() -> None:
     """Every signal is sent for the first time again."""
     states.clear()
     _first_sends.clear()
+    _any_first_send.clear()
 
 
 def register(signal: Any) -> SignalState:
@@ -106,6 +114,8 @@ def register(signal: Any) -> SignalState:
     name = signal_name(signal)
     if name in _first_sends:
         _first_sends[name]()
+    for act in _any_first_send:
+        act()
     builtin = BUILTIN.get(name)
     bases = type.__dict__["__mro__"].__get__(type(signal))
     key = id(signal)

@@ -5,7 +5,8 @@ never block, raise or do I/O. Everything else is on the flusher's thread, except
 ``captured = stored + dropped + buffered`` holds in every report.
 
 The thread is stopped before a fork and begins anew with the next send, in parent and child, so that a fork meets no
-lock of ours held and no second thread. It is idle when nothing is sent.
+lock of ours held and no second thread. It is idle when nothing is sent. It ends with the process; what is sent after
+that, by ``atexit`` functions that were registered before ours or by daemon threads, is written by who sends it.
 """
 
 import atexit
@@ -23,10 +24,11 @@ from typing import TYPE_CHECKING
 
 from livesignals.capture import Send, muted
 from livesignals.capture.counting import Count, Ledger
-from livesignals.capture.sends import next_number, restart_numbers
+from livesignals.capture.sends import begin_anew, next_number
 from livesignals.capture.transactions import Outcome
 from livesignals.events import Record
 from livesignals.exceptions import JournalError
+from livesignals.transport.endings import at_end_of_child
 
 if TYPE_CHECKING:
     # At run time imported by the thread: a project's start-up must not wait for SQLite.
@@ -91,19 +93,20 @@ class Flusher:
         self._overflow_reason = "buffer full"
         self._overflow_counted = 0
         self._stored = 0
+        self._told = 0, 0  # captured and dropped, in the last report
         self._held: list[Send] = []
         self._outcomes: deque[Outcome] = deque(maxlen=BUFFER_SENDS)
         self.ledger.reset()
         self._is_hurried = False
         self._retry: list[Record] = []
         self._failures = 0
-        self._bell = threading.Lock()
-        self._bell.acquire()
+        self._bell = _held_lock()
         self._is_idle = True
         self._is_forking = False
         self._is_closed = False
         self._thread: threading.Thread | None = None
         self._thread_lock = threading.Lock()
+        self._closes_by = 0.0  # of time.monotonic
         self._journal: Journal | None = None
         self._describer: Describer | None = None
         self._started_us = time.time_ns() // 1_000
@@ -146,34 +149,53 @@ class Flusher:
 
     def close(self) -> None:
         """Write what waits and end the thread. At the end of the process."""
-        if self._is_closed:
-            return
-        self._is_closed = True
-        thread = self._thread
-        if thread is not None and thread.is_alive():
-            self._ring()
-            thread.join(CLOSE_SECONDS)
-        elif self._has_work() and self._is_started:
-            # Too late to start a thread (Python 3.12 and later refuse).
-            with muted():
-                self._write_all(time.monotonic() + CLOSE_SECONDS)
+        if not self._is_closed:
+            self._closes_by = time.monotonic() + CLOSE_SECONDS
+            self._is_closed = True
+            if self._is_started:
+                self._write_here()
 
     def _wake(self) -> None:
         if self._is_idle and self._is_started:
             self._ring()
 
     def _ring(self) -> None:
+        if self._is_closed:
+            self._write_here()
+            return
         thread = self._thread
         if thread is None or not thread.is_alive():
             self._start_thread()
         with suppress(RuntimeError):  # it is ringing already
             self._bell.release()
 
+    def _write_here(self) -> None:
+        """Write what waits, since there will be no thread any more (Python 3.12 and later refuse to start one)."""
+        if sys.is_finalizing() or not self._thread_lock.acquire(timeout=CLOSE_SECONDS):
+            return
+        try:
+            thread = self._thread
+            if thread is not None and thread.is_alive():
+                with suppress(RuntimeError):
+                    self._bell.release()
+                thread.join(CLOSE_SECONDS)
+                if thread.is_alive():
+                    return
+            is_in_vain = self._failures and time.monotonic() > self._closes_by
+            if self._has_work() and not is_in_vain:
+                with muted():
+                    self._write_all(time.monotonic() + CLOSE_SECONDS)
+        finally:
+            self._thread_lock.release()
+
     def _start_thread(self) -> None:
         if self._is_closed or self._is_forking or not self._thread_lock.acquire(blocking=False):
             return
         try:
             if self._thread is None or not self._thread.is_alive():
+                if self._thread is None:
+                    at_end_of_child(self.close)
+                self._bell = _held_lock()  # gevent may have been here since: of the same kind as the thread
                 thread = threading.Thread(target=self._run, name="livesignals", daemon=True)
                 thread.start()
                 self._thread = thread
@@ -198,6 +220,8 @@ class Flusher:
             self._ring()
             deadline = time.monotonic() + FORK_SECONDS
             thread.join(FORK_SECONDS)
+            if thread.native_id == threading.get_native_id():
+                return  # a greenlet
             # Before Python 3.13, join returns a moment before the system's thread is gone, and a fork would warn of it.
             while os.path.exists(f"/proc/self/task/{thread.native_id}") and time.monotonic() < deadline:
                 time.sleep(0.0005)
@@ -209,7 +233,7 @@ class Flusher:
 
     def _after_fork_in_child(self) -> None:
         self._reset()
-        restart_numbers()
+        begin_anew()
 
     # On the flusher's thread
 
@@ -236,7 +260,9 @@ class Flusher:
     def _write_all(self, deadline: float) -> None:
         while self._has_work() and time.monotonic() < deadline:
             if not self._write_batch():
-                break
+                return
+        if self._is_closed and self._told != (self._captured.read(), self._dropped.total()):
+            self._write([])  # what was dropped last
 
     def _has_work(self) -> bool:
         return bool(self._buffer or self._held or self._retry or self._outcomes) or self._has_counts()
@@ -362,6 +388,7 @@ class Flusher:
         describer = self._get_describer()
         dropped = dict(self._dropped)
         captured = self._captured.read()
+        self._told = captured, sum(dropped.values())
         return ProcessReport(
             process=describer.token,
             host=describer.host,
@@ -390,6 +417,12 @@ class Flusher:
         if self._describer is None:
             self._describer = self._make_describer()
         return self._describer
+
+
+def _held_lock() -> threading.Lock:
+    lock = threading.Lock()
+    lock.acquire()
+    return lock
 
 
 def _role() -> str:

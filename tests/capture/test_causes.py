@@ -7,6 +7,7 @@ import sys
 import threading
 from pathlib import Path
 
+import django
 import pytest
 from django.contrib.auth.models import User
 from django.core.management import call_command
@@ -99,6 +100,37 @@ def test_a_command_that_a_test_calls_belongs_to_the_test(captured: Captured) -> 
     call_command("migrate", verbosity=0)
     causes = {event.cause.kind for event in captured.of("post_migrate") if event.cause}
     assert causes == {"test"}
+
+
+@pytest.mark.skipif(django.VERSION < (6, 0), reason="Django has tasks from 6.0 on")
+def test_a_task_that_is_run_at_once_returns_to_the_receiver_that_enqueued_it(captured: Captured) -> None:
+    """Django's own backend for development; the task is told by its name and its id."""
+    from django.tasks import task
+
+    inner = task(_noting)
+    results = []
+
+    def enqueue(sender: object, **kwargs: object) -> None:
+        if sender == "outside":
+            results.append(inner.enqueue("in a task"))
+            noted.send(sender="after the task")
+
+    noted.connect(enqueue)
+    try:
+        noted.send(sender="outside")
+        noted.send(sender="at last")
+    finally:
+        noted.disconnect(enqueue)
+    cause = cause_of(captured, "in a task")
+    assert (cause.kind, cause.name, cause.id) == ("task", f"{__name__}._noting", results[0].id)
+    events = {event.sender: event for event in captured.of("noted")}
+    assert events["after the task"].parent == events["outside"].uid
+    assert events["after the task"].cause == events["outside"].cause == events["at last"].cause
+    assert events["at last"].parent is None
+
+
+def _noting(sender: str) -> None:
+    noted.send(sender=sender)
 
 
 def test_commands_and_unittest_tests_are_named_in_their_own_processes(tmp_path: Path) -> None:

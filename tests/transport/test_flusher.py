@@ -1,7 +1,6 @@
 """From a send to the journal: nothing is lost that is not counted, whatever happens on the way."""
 
 import os
-import subprocess
 import sys
 import threading
 import time
@@ -20,15 +19,14 @@ from livesignals.capture.describe import Describer
 from livesignals.capture.transactions import Outcome
 from livesignals.events import Event, Record
 from livesignals.exceptions import JournalUnavailable
-from livesignals.filters import parse
-from livesignals.journal import Appended, Journal, ProcessReport, open_journal
+from livesignals.journal import Appended, ProcessReport
 from livesignals.journal import Outcome as Stored
 from livesignals.journal.memory import MemoryJournal
 from livesignals.snapshot.masking import Masking
 from livesignals.transport import flusher as module
 from livesignals.transport.flusher import Flusher
+from tests.transport.programs import run, stored
 
-ROOT = Path(__file__).parents[2]
 PATIENCE = 30.0
 
 numbered = Signal()
@@ -496,55 +494,6 @@ class TestCounts:
         assert journal.counts().counted == 10
 
 
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "journal.sqlite3"
-
-
-def stored(path: Path) -> list[Event]:
-    """What the numbered signal's sends left in the journal of other processes; its figures agree."""
-    journal: Journal = open_journal(f"sqlite:///{path}", project="", retain_events=10**6, retain_bytes=2**30)
-    counts = journal.counts()
-    assert counts.captured == counts.stored + sum(counts.dropped.values()) + counts.buffered
-    assert (counts.dropped, counts.buffered) == ({}, 0)
-    events = journal.read(0, 10**6)
-    assert counts.counted == sum(event.counted.sends for event in events if event.counted is not UNSET)
-    found = journal.search_forward(parse("sender:numbers"), after=0, limit=10**6)
-    journal.close()
-    return found.events
-
-
-def run(program: str, path: Path, *arguments: str, exits_with: int = 0) -> str:
-    """Run a program of the shop's project in a process of its own; what it wrote to stderr."""
-    ended = subprocess.run(
-        [sys.executable, "-W", "always", "-c", START + program, *arguments],
-        cwd=ROOT,
-        env={
-            **os.environ,
-            "DJANGO_SETTINGS_MODULE": "project.settings",
-            "LIVESIGNALS_JOURNAL": f"sqlite:///{path}",
-        },
-        text=True,
-        capture_output=True,
-        timeout=60,
-        check=False,
-    )
-    assert ended.returncode == exits_with, ended.stderr
-    return ended.stderr
-
-
-START = """
-import atexit, os, sys, threading, time
-import django
-django.setup()
-from django.dispatch import Signal
-from livesignals.transport.process import get_flusher
-numbered = Signal()
-def send(*numbers):
-    for n in numbers:
-        numbered.send(sender="numbers", n=n)
-"""
-
 FORKS = """
 send(*range(0, 50))
 if sys.argv[1] == "stored":
@@ -762,3 +711,51 @@ class TestTheEnd:
         flusher.close()
         assert journal.numbers == list(range(100))
         journal.assert_settled()
+
+    def test_what_is_dropped_last_is_told(
+        self, flusher: Flusher, journal: WatchedJournal, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Though no event is left that a report could go with."""
+
+        def fail(self: Describer, send: capture.Send) -> Event:
+            raise ZeroDivisionError("a fault of ours")
+
+        flusher.start()
+        send(range(3))
+        settle(flusher)
+        monkeypatch.setattr(Describer, "record", fail)
+        send(range(3, 7))
+        flusher.close()
+        assert journal.numbers == [0, 1, 2]
+        journal.assert_settled({"cannot be described": 4})
+
+    def test_a_send_after_the_end_is_written_by_who_sends_it(self, flusher: Flusher, journal: WatchedJournal) -> None:
+        """By atexit functions that were registered before ours, by daemon threads: one that has returned is stored."""
+        flusher.start()
+        send(range(3))
+        flusher.close()
+        for n in range(3, 6):
+            send(range(n, n + 1))
+            assert journal.numbers == list(range(n + 1))
+        threads = [threading.Thread(target=send, args=(range(t * 100, t * 100 + 50),)) for t in range(1, 5)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert sorted(journal.numbers) == [*range(6), *(t * 100 + n for t in range(1, 5) for n in range(50))]
+        journal.assert_settled()
+
+    def test_sends_after_the_end_do_not_wait_for_a_journal_each(
+        self, flusher: Flusher, journal: WatchedJournal, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Once it was tried for as long as an ending process waits, it is tried no more."""
+        monkeypatch.setattr(module, "CLOSE_SECONDS", 0.05)
+        journal.problem = JournalUnavailable("locked")
+        flusher.start()
+        send(range(1))
+        flusher.close()
+        while time.monotonic() < flusher._closes_by:
+            send(range(1))
+        tried = len(journal.reports)
+        send(range(100))
+        assert len(journal.reports) == tried

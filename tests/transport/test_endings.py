@@ -1,0 +1,154 @@
+"""However a process ends, and whoever began it: what it sent is stored, to the last send that Python lets it make."""
+
+import signal
+from collections import Counter
+from pathlib import Path
+from textwrap import dedent
+
+import pytest
+
+from tests.transport.programs import START, run, stored
+
+
+def numbers(path: Path) -> list[int]:
+    """What was sent, as it is stored; none twice."""
+    events = stored(path)
+    assert len({event.uid for event in events}) == len(events)
+    return sorted(event.kwargs["n"] for event in events)
+
+
+LATE = {
+    "an atexit function that was registered before Django was set up": """
+import atexit
+atexit.register(lambda: [send(n) for n in range(100, 200)])
+""",
+    "atexit functions before and after": """
+import atexit
+atexit.register(lambda: send(*range(150, 200)))
+import django
+django.setup()
+atexit.register(lambda: send(*range(100, 150)))
+""",
+}
+
+
+class TestInterpreterShutdown:
+    @pytest.mark.parametrize("begins", LATE.values(), ids=LATE)
+    @pytest.mark.parametrize("sends", [range(100), range(0)], ids=["has sent before", "has not"])
+    def test_a_send_at_exit_is_stored_wherever_it_was_registered(self, path: Path, begins: str, sends: range) -> None:
+        """Ours is called somewhere among them, when the flusher's thread ends; later sends are written all the same."""
+        assert run(f"send(*{sends})", path, start=begins + START) == ""
+        assert numbers(path) == [*sends, *range(100, 200)]
+
+    def test_daemon_threads_that_send_to_the_last_lose_nothing_that_they_saw_end(self, path: Path) -> None:
+        """While the interpreter ends threads send on; what was sent until the very last function is stored."""
+        program = """
+            sent = []
+            def pour(first):
+                for n in range(first, first + 10**6):
+                    send(n)
+                    sent.append(n)
+                    time.sleep(0.001)
+            for first in (0, 10**6):
+                threading.Thread(target=pour, args=(first,), daemon=True).start()
+            while len(sent) < 50:
+                time.sleep(0.001)
+        """
+        begin = """
+            import atexit, sys
+            def tell():
+                before = len(sent)
+                while len(sent) < before + 10:  # those are written by the threads themselves
+                    time.sleep(0.001)
+                print(*sent[:before + 10], file=sys.stderr)
+            atexit.register(tell)
+        """
+        seen = {int(n) for n in run(dedent(program), path, start=dedent(begin) + START).split()}
+        kept = numbers(path)
+        assert len(seen) >= 60
+        assert seen <= set(kept)
+        assert len(kept) == len(set(kept))
+
+    def test_a_thread_that_exits_ends_nothing_but_itself(self, path: Path) -> None:
+        """``sys.exit`` in a thread."""
+        program = """
+            def leave():
+                send(0)
+                sys.exit(3)
+            thread = threading.Thread(target=leave)
+            thread.start()
+            thread.join()
+            send(1)
+        """
+        assert run(dedent(program), path) == ""
+        assert numbers(path) == [0, 1]
+
+    def test_a_send_while_objects_are_taken_down_breaks_nothing(self, path: Path) -> None:
+        """``__del__`` of an object that lives as long as the interpreter: too late to be stored."""
+        program = """
+            class Last:
+                def __del__(self, send=send):
+                    send(1)
+            sys.last_of_all = Last()
+            send(0)
+        """
+        assert run(dedent(program), path) == ""
+        assert numbers(path) in ([0], [0, 1])
+
+    @pytest.mark.parametrize("end", ["os._exit(3)", "os.kill(os.getpid(), 9)", "os.kill(os.getpid(), 15)"])
+    def test_a_process_that_python_does_not_end_keeps_what_was_stored(self, path: Path, end: str) -> None:
+        """A flush before it is all that a project can do, and enough."""
+        status = 3 if "_exit" in end else -signal.SIGKILL if "9" in end else -signal.SIGTERM
+        assert run(f"send(*range(100)); assert get_flusher().flush(30); {end}", path, exits_with=status) == ""
+        assert numbers(path) == list(range(100))
+
+
+CHILDREN = """
+import multiprocessing, sys
+
+def work(first):
+    send(*range(first, first + 20))
+
+if __name__ == "__main__":
+    method, kind = sys.argv[1:]
+    context = multiprocessing.get_context(method)
+    send(*range(20))
+    if kind == "processes":
+        children = [context.Process(target=work, args=(first,)) for first in (100, 200)]
+        for child in children:
+            child.start()
+        send(*range(20, 40))
+        for child in children:
+            child.join()
+            assert child.exitcode == 0
+    elif kind == "pool":
+        send(*range(20, 40))
+        with context.Pool(2, maxtasksperchild=1) as pool:
+            pool.map(work, [100, 200], chunksize=1)
+            pool.close()
+            pool.join()
+    else:
+        from concurrent.futures import ProcessPoolExecutor
+        send(*range(20, 40))
+        with ProcessPoolExecutor(2, mp_context=context) as pool:
+            list(pool.map(work, [100, 200]))
+"""
+
+
+class TestMultiprocessing:
+    @pytest.mark.parametrize(
+        ("method", "kind"),
+        [
+            ("fork", "processes"),
+            ("fork", "pool"),
+            ("fork", "executor"),
+            ("forkserver", "processes"),
+            ("spawn", "processes"),
+        ],
+    )
+    def test_children_store_what_they_sent_last(self, path: Path, method: str, kind: str, tmp_path: Path) -> None:
+        """They leave by ``os._exit``, of which ``atexit`` knows nothing; a child's sends are its own."""
+        run(CHILDREN, path, method, kind, file=tmp_path / "program.py")
+        assert numbers(path) == [*range(40), *range(100, 120), *range(200, 220)]
+        by_process = Counter(event.process.pid for event in stored(path))
+        assert max(by_process.values()) == 40  # the parent has nothing of its children
