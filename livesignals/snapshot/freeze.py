@@ -6,6 +6,7 @@ below, never an object of the project's, and never more than about 32 KiB.
 """
 
 import datetime
+import weakref
 import zoneinfo
 from collections.abc import Callable, Iterable
 from decimal import Decimal
@@ -189,7 +190,7 @@ def _freeze_instance(instance: Any, shape: Shape, depth: int, room: _Room) -> An
                 if not 0 < size <= room.left:
                     break
                 room.left -= size
-                return Instance(shape, values, plan.texts)
+                return Instance(shape, plan.without_coats(values) if plan.coats else values, plan.texts)
         else:
             if _learn_plan(shape, values):
                 return _freeze_instance(instance, shape, depth, room)
@@ -208,11 +209,16 @@ def _freeze_instance(instance: Any, shape: Shape, depth: int, room: _Room) -> An
 def _learn_plan(shape: Shape, values: tuple[Any, ...]) -> bool:
     """Make a plan for values like these; False when they cannot be kept, or there are plans enough."""
     types = tuple(map(type, values))
-    if len(shape.plans) >= _MAX_PLANS or not all(type(cls) is type and cls in _FIT for cls in types):
+    if len(shape.plans) >= _MAX_PLANS or not all(_is_fit(cls) or issubclass(cls, str) for cls in types):
         return False
-    texts = tuple(name for name, cls in zip(shape.attnames, types, strict=True) if cls is str)
-    shape.plans = (*shape.plans, _Plan(_size_function(types), texts))
+    texts = tuple(name for name, cls in zip(shape.attnames, types, strict=True) if issubclass(cls, str))
+    coats = tuple(index for index, cls in enumerate(types) if not _is_fit(cls))
+    shape.plans = (*shape.plans, _Plan(_size_function(types), texts, coats))
     return True
+
+
+def _is_fit(cls: type) -> bool:
+    return type(cls) is type and cls in _FIT
 
 
 class _Plan(NamedTuple):
@@ -220,6 +226,13 @@ class _Plan(NamedTuple):
 
     size_of: Callable[..., int | None]  # see _size_function
     texts: tuple[str, ...]  # names of the fields that are texts
+    coats: tuple[int, ...]  # which values are texts of a class of the project's, such as members of TextChoices
+
+    def without_coats(self, values: tuple[Any, ...]) -> tuple[Any, ...]:
+        plain = list(values)
+        for index in self.coats:
+            plain[index] = str.__str__(values[index])
+        return tuple(plain)
 
 
 def _size_function(types: tuple[type, ...]) -> Callable[..., int | None]:
@@ -230,18 +243,29 @@ def _size_function(types: tuple[type, ...]) -> Callable[..., int | None]:
     compared by identity: comparing or hashing classes would run the code of a metaclass.
     """
     names = [f"value{index}" for index in range(len(types))]
-    typed = list(zip(names, types, strict=True))
-    conditions = [f" and {_FIT[cls][1]}".format(name) for name, cls in typed if _FIT[cls][1]]
-    lengths = [f"len({name})" for name, cls in typed if cls is str] or ["0"]
+    namespace: dict[str, Any] = {"UTC": datetime.UTC, "is_sound": _is_sound, "length": str.__len__}
+    kinds, lengths, conditions, size = [], ["0"], [], _CONTAINER_BYTES
+    for name, cls in zip(names, types, strict=True):
+        if _is_fit(cls):
+            namespace[cls.__name__] = cls
+            kinds.append(f"type({name}) is {cls.__name__}")
+        else:  # held weakly, as all classes of the project
+            namespace[f"class_of_{name}"] = weakref.ref(cls)
+            kinds.append(f"type({name}) is class_of_{name}()")
+        bytes_of_one, condition = _FIT[cls] if _is_fit(cls) else _FIT[str]
+        size += bytes_of_one
+        if condition:
+            conditions.append(f" and {condition.format(name)}")
+        if issubclass(cls, str):
+            lengths.append(f"{'len' if cls is str else 'length'}({name})")
     source = f"""
 def size_of({", ".join(names)}):
-    if {" and ".join(f"type({name}) is {cls.__name__}" for name, cls in typed)}:
+    if {" and ".join(kinds)}:
         chars = {" + ".join(lengths)}
         if (chars <= {MAX_CHARS} or max([{", ".join(lengths)}]) <= {MAX_CHARS}){"".join(conditions)}:
-            return {_CONTAINER_BYTES + sum(_FIT[cls][0] for cls in types)} + 4 * chars
+            return {size} + 4 * chars
         return 0
 """
-    namespace: dict[str, Any] = {"UTC": datetime.UTC, "is_sound": _is_sound, **{cls.__name__: cls for cls in _FIT}}
     exec(source, namespace)
     function: Callable[..., int | None] = namespace["size_of"]
     return function

@@ -71,6 +71,23 @@ class TestValues:
         """As JSON that SQLite and browsers hold exactly."""
         assert show(value=value) == {"value": shown}
 
+    def test_a_member_of_text_choices_is_the_text_that_it_stands_for(self) -> None:
+        """In an argument and in a field; frozen it is a plain text, and its class is not kept."""
+
+        class Title(models.TextChoices):
+            DOCTOR = "dr", "Doctor"
+
+        user = User(pk=7, username="mary", first_name=Title.DOCTOR)
+        frozen = freeze({"instance": user, "title": Title.DOCTOR})
+        kept = frozen["instance"].values[frozen["instance"].shape.attnames.index("first_name")]
+        assert (kept, type(kept)) == ("dr", str)
+        assert render(frozen, Masking(), names_only=False)[0]["instance"]["fields"]["first_name"] == "dr"
+        assert (frozen["title"], type(frozen["title"])) == ("dr", str)
+        reference = weakref.ref(Title)
+        del Title, user
+        gc.collect()
+        assert reference() is None
+
     def test_a_time_zone_of_the_projects_own_is_not_asked(self, show: Show) -> None:
         """It would be the project's code; the local time is told."""
 
