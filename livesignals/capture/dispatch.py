@@ -56,6 +56,35 @@ HOOKS: dict[str, Callable[..., Any]] = {
 _SEND = "_livesignals"
 _STARTED = "_livesignals_started"
 _ERROR = "_livesignals_error"
+_CALL = "_livesignals_call"
+_TIMED = f"""
+if {_SEND} is None:
+    pass
+else:
+    {_STARTED} = clock()
+    try:
+        pass
+    except BaseException as {_ERROR}:
+        {_SEND}.calls.append(({{receiver}}, {_STARTED}, clock(), {_ERROR}, None))
+        raise
+    {_SEND}.calls.append(({{receiver}}, {_STARTED}, clock(), None, {{target}}))
+"""
+#: On a thread that may outlive its send: the call is there from its start on. Our name for it must not stay in the
+#: frame, which the error's traceback holds.
+_TIMED_ON_THREAD = f"""
+if {_SEND} is None:
+    pass
+else:
+    {_CALL} = [{{receiver}}, clock(), 0, None, None]
+    {_SEND}.calls.append({_CALL})
+    try:
+        pass
+    except BaseException as {_ERROR}:
+        {_CALL}[2:] = clock(), {_ERROR}, None
+        del {_CALL}
+        raise
+    {_CALL}[2:] = clock(), None, {{target}}
+"""
 
 _wrapped: list[tuple[type, str, Any]] = []
 
@@ -164,27 +193,13 @@ class _Dispatch(ast.NodeTransformer):
         if not self._is_receiver_call(call) or isinstance(self.functions[-1], ast.AsyncFunctionDef):
             return self.generic_visit(node)
         assert isinstance(call, ast.Call)
-        receiver = ast.unparse(call.func)
-        timed = statements(
-            f"""
-            if {_SEND} is None:
-                pass
-            else:
-                {_STARTED} = clock()
-                try:
-                    pass
-                except BaseException as {_ERROR}:
-                    {_SEND}.calls.append(({receiver}, {_STARTED}, clock(), {_ERROR}, None))
-                    raise
-                {_SEND}.calls.append(({receiver}, {_STARTED}, clock(), None, {target}))
-            """,
-            node,
-            HOOKS,
-        )
+        is_on_thread = isinstance(self.functions[0], ast.AsyncFunctionDef)
+        source = (_TIMED_ON_THREAD if is_on_thread else _TIMED).format(receiver=ast.unparse(call.func), target=target)
+        timed = statements(source, node, HOOKS)
         choice = timed[0]
-        assert isinstance(choice, ast.If) and isinstance(choice.orelse[1], ast.Try)
+        assert isinstance(choice, ast.If) and isinstance(choice.orelse[-2], ast.Try)
         choice.body = [node]
-        choice.orelse[1].body = [node]
+        choice.orelse[-2].body = [node]
         return timed
 
     def visit_Call(self, node: ast.Call) -> ast.AST:

@@ -20,6 +20,7 @@ from msgspec import Struct
 
 from livesignals.capture import scope, signals, transactions
 from livesignals.capture.receivers import receiver_name
+from livesignals.capture.uncalled import uncalled
 from livesignals.snapshot import freeze
 from livesignals.snapshot.freeze import freeze_value
 
@@ -187,7 +188,6 @@ def end(send: Send) -> None:
             send.kept_calls = _calls(send)
             send.receivers = ()
             send.drivers.clear()
-        # A sync receiver on its thread outlives an asend that was cancelled; it may still say that it returned.
         send.calls = _OVER
         if send.error is not None:
             send.error = error_words(send.error)
@@ -201,28 +201,27 @@ def end(send: Send) -> None:
 def _calls(send: Send) -> list[Call]:
     """What is kept of the receiver calls: names, times and copies of plain values."""
     calls = []
-    for receiver, started, ended, error, response in send.calls:
+    # A sync receiver on its thread outlives an asend that was cancelled; the thread may still say what comes of it.
+    called, send.calls = send.calls, _OVER
+    for receiver, started, ended, error, response in called:
         if receiver is record:
             continue
         name, place, is_async = receiver_name(receiver)
         call = Call(name, place, is_async, "returned", started, ended)
-        if error is not None:
+        if not ended:
+            call.status, call.ended = "unfinished", send.ended
+        elif error is not None:
             call.error = error_words(error)
             call.status = "cancelled" if call.error[0] == CANCELLED else "raised"
         elif response is not None:
             call.returned = freeze_value(response)
         calls.append(call)
+    left = list(uncalled(send, called)) if send.error is not None and send.receivers else ()
     if send.drivers:
         for driver in send.drivers:
             calls += driver.calls(now=send.ended)
         calls.sort(key=_started)
-    if send.error is not None and send.receivers:
-        called = {id(call[0]) for call in send.calls} | {
-            id(driver.receiver) for driver in send.drivers if driver.started
-        }
-        for receiver in (*send.receivers[0], *send.receivers[1]):
-            if id(receiver) not in called and receiver is not record:
-                calls.append(Call(*receiver_name(receiver), "not_run"))
+    calls += [Call(*receiver_name(receiver), status) for receiver, status in left if receiver is not record]
     return calls
 
 
@@ -267,10 +266,10 @@ class _Driven(Coroutine[Any, Any, Any]):
     one context. Our frames are taken out of tracebacks.
     """
 
-    __slots__ = ("__weakref__", "ended", "error", "ran", "receiver", "record", "response", "started", "steps")
+    __slots__ = ("__weakref__", "ended", "error", "inner", "ran", "receiver", "record", "response", "started", "steps")
 
     def __init__(self, record: Send, receiver: Any, awaitable: Any) -> None:
-        self.record = record
+        self.record = self.inner = record
         self.receiver = receiver
         self.steps = awaitable if isinstance(awaitable, CoroutineType) else _steps(awaitable)
         self.started = self.ended = self.ran = 0
@@ -307,6 +306,8 @@ class _Driven(Coroutine[Any, Any, Any]):
 
     def send(self, value: Any) -> Any:
         outer, began = self._enter()
+        if not self.started:  # not where it is cancelled before this: then no line of the receiver runs
+            self.started = began
         try:
             return self.steps.send(value)
         except StopIteration as stop:
@@ -316,6 +317,7 @@ class _Driven(Coroutine[Any, Any, Any]):
             self._leave(error, None)
             raise
         finally:
+            self.inner = scope.current.get()  # it may be inside a send of its own
             scope.current.set(outer)
             self.ran += clock() - began
 
@@ -330,6 +332,7 @@ class _Driven(Coroutine[Any, Any, Any]):
             self._leave(error, None)
             raise
         finally:
+            self.inner = scope.current.get()
             scope.current.set(outer)
             self.ran += clock() - began
 
@@ -337,11 +340,9 @@ class _Driven(Coroutine[Any, Any, Any]):
         self.steps.close()
 
     def _enter(self) -> tuple[Any, int]:
-        outer, began = scope.current.get(), clock()
-        if not self.started:
-            self.started = began
-        scope.current.set(self.record)
-        return outer, began
+        outer = scope.current.get()
+        scope.current.set(self.inner)
+        return outer, clock()
 
     def _leave(self, error: BaseException | None, response: Any) -> None:
         self.ended = clock()
