@@ -41,6 +41,7 @@ def attach() -> None:
     if conf.is_enabled(settings) and not capture.is_attached():
         capture.configure(settings.signals)
         capture.set_sink(get_flusher().put)
+        capture.set_too_deep_sink(get_flusher().leave_out)
         capture.set_outcome_sink(get_flusher().put_outcome)
         capture.attach()
 

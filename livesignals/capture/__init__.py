@@ -3,7 +3,7 @@
 from livesignals.capture.attach import attach, connect, detach, is_attached
 from livesignals.capture.describe import Describer
 from livesignals.capture.scope import muted
-from livesignals.capture.sends import Send, record, set_sink
+from livesignals.capture.sends import Send, record, set_sink, set_too_deep_sink
 from livesignals.capture.signals import configure
 from livesignals.capture.transactions import set_outcome_sink
 
@@ -19,4 +19,5 @@ __all__ = [
     "record",
     "set_outcome_sink",
     "set_sink",
+    "set_too_deep_sink",
 ]

@@ -7,12 +7,15 @@ watched in the methods that run them (woven, see :mod:`livesignals.capture.weavi
 import logging
 import sys
 import weakref
-from types import FunctionType
+from types import FunctionType, MemberDescriptorType
 from typing import Any
+from uuid import UUID
 
 from livesignals.capture import scope, signals
+from livesignals.capture.receivers import receiver_name
 from livesignals.capture.weaving import CannotWeave, Edit, Hooks, around, at_end, exchange
-from livesignals.snapshot.types import dict_of, dotted_name, mro_of, shape_of
+from livesignals.snapshot.freeze import freeze_value
+from livesignals.snapshot.types import class_dict_of, dict_descriptor, dotted_name, mro_of, shape_of, slot_of
 
 logger = logging.getLogger("livesignals")
 
@@ -52,12 +55,12 @@ def request_begins(named: dict[str, Any]) -> "scope.CauseScope | None":
     """The cause that ``request_started`` begins."""
     environ, asgi = named.get("environ"), named.get("scope")
     if type(environ) is dict:
-        method, path = environ.get("REQUEST_METHOD", ""), environ.get("PATH_INFO", "")
+        words = environ.get("REQUEST_METHOD"), environ.get("PATH_INFO")
     elif type(asgi) is dict:
-        method, path = asgi.get("method", ""), asgi.get("path", "")
+        words = asgi.get("method"), asgi.get("path")
     else:
         return None
-    return scope.enter("request", f"{method} {path}")
+    return scope.enter("request", " ".join(word if type(word) is str else "" for word in words))
 
 
 def request_ends(named: dict[str, Any]) -> None:
@@ -81,22 +84,30 @@ def _is_a(value: Any, name: str) -> bool:
 
 def _status_of(response: Any) -> int | None:
     """From the instance, or from the class that gives all its responses one status."""
-    for owner in (response, *mro_of(type(response))):
-        status = dict_of(owner, "__dict__").get("status_code")
-        if type(status) is int:
-            return status
-    return None
+    status = _stored(response, "status_code")
+    return status if type(status) is int else None
 
 
 def _user_of(request: Any) -> str | None:
     """The primary key of the user, if the project has asked for the user; no query, no property."""
-    state = dict_of(request, "__dict__")
     for name in ("user", "_cached_user", "_acached_user"):
-        user = state.get(name)
+        user = _stored(request, name)
         shape = shape_of(type(user))
         if shape.is_model and (shape.get is not None or shape.learn_fields()):
-            key = dict_of(user, "__dict__").get(shape.pk_attnames[0])
-            return str(key) if type(key).__module__ in ("builtins", "uuid") else None
+            key = freeze_value(_stored(user, shape.pk_attnames[0]))
+            return str(key) if type(key) in (int, str, UUID) else None
+    return None
+
+
+def _stored(value: Any, name: str) -> Any:
+    """What the instance, or else its class, holds under this name, no property asked; None when there is nothing."""
+    cls = type(value)
+    descriptor = dict_descriptor(cls)
+    state = descriptor.__get__(value) if descriptor is not None else {}
+    for namespace in (state, *map(class_dict_of, mro_of(cls))):
+        if name in namespace:
+            found = namespace[name]
+            return slot_of(value, cls, name) if type(found) is MemberDescriptorType else found
     return None
 
 
@@ -104,7 +115,7 @@ def _resolved(request: Any, match: Any) -> None:
     try:
         cause = scope.current.get().cause
         if cause.kind == "request":
-            route = dict_of(match, "__dict__").get("route")
+            route = _stored(match, "route")
             cause.route = route if type(route) is str else None
             cause.request = weakref.ref(request)
     except Exception:
@@ -116,16 +127,16 @@ def _resolved(request: Any, match: Any) -> None:
 
 def task_begins(named: dict[str, Any]) -> "scope.CauseScope | None":
     """The cause that Django's ``task_started`` begins."""
-    task = getattr(named.get("task_result"), "task", None)
-    function = getattr(task, "func", None)
-    return scope.enter("task", f"{getattr(function, '__module__', '')}.{getattr(function, '__qualname__', '')}")
+    function = _stored(_stored(named.get("task_result"), "task"), "func")
+    return scope.enter("task", receiver_name(function)[0])
 
 
 def _connect_to_celery() -> None:
     from celery import signals as celery_signals
 
     def begins(task: Any = None, **kwargs: Any) -> None:
-        scope.enter("task", f"celery {getattr(task, 'name', '')}")
+        name = _stored(task, "name")
+        scope.enter("task", f"celery {name if type(name) is str else dotted_name(type(task))}")
 
     def ends(**kwargs: Any) -> None:
         scope.leave("task")
@@ -139,7 +150,7 @@ def _connect_to_celery() -> None:
 
 def _command_begins(command: Any) -> Any:
     """The scope to return to; None when the command is no cause of its own: what calls it is."""
-    name = dotted_name(type(command)).split(".")[-2]
+    name = dotted_name(type(command)).rpartition(".")[0].rpartition(".")[2]
     outer = scope.current.get()
     if outer is not scope.PROCESS or scope.PROCESS.kind == "test":
         return None
@@ -151,8 +162,8 @@ def _command_begins(command: Any) -> Any:
 
 def _test_begins(test: Any) -> Any:
     outer = scope.current.get()
-    method = dict_of(test, "__dict__").get("_testMethodName", "")
-    scope.enter("test", f"{dotted_name(type(test))}.{method}")
+    method = _stored(test, "_testMethodName")
+    scope.enter("test", f"{dotted_name(type(test))}.{method if type(method) is str else ''}")
     return outer
 
 

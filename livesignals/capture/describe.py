@@ -61,6 +61,8 @@ class Describer:
         kwargs = self._within_bounds(kwargs, flags, send)
         if send.was_late:
             flags.add("after_response")
+        if send.has_deeper:
+            flags.add("deeper")
         return Event(
             uid=self._uid(send.number),
             parent=self._uid(send.parent) if send.parent else None,

@@ -27,8 +27,8 @@ In the words of ``Signal.send``, what is woven in (see :mod:`livesignals.capture
         if _livesignals is not None:
             end(_livesignals)
 
-A call whose coroutine is awaited elsewhere becomes ``drive(_livesignals, receiver, receiver(…))``. ``raise`` in the
-frame that caught adds no entry to a traceback.
+A call whose coroutine is awaited elsewhere becomes ``drive(calling(_livesignals, receiver), receiver(…))``.
+``raise`` in the frame that caught adds no entry to a traceback.
 """
 
 import ast
@@ -43,6 +43,7 @@ from django.dispatch import Signal
 
 from livesignals.capture import sends, signals
 from livesignals.capture.weaving import CannotWeave, Definition, exchange, split_docstring, statements
+from livesignals.snapshot.types import class_dict_of
 
 logger = logging.getLogger("livesignals")
 
@@ -50,6 +51,7 @@ HOOKS: dict[str, Callable[..., Any]] = {
     "begin": sends.begin,
     "end": sends.end,
     "failed": sends.failed,
+    "calling": sends.calling,
     "drive": sends.drive,
     "clock": sends.clock,
 }
@@ -112,7 +114,7 @@ def is_wrapped() -> bool:
 
 
 def _with_subclasses(cls: type[Signal]) -> list[type[Signal]]:
-    return [cls] + [found for subclass in cls.__subclasses__() for found in _with_subclasses(subclass)]
+    return [cls] + [found for subclass in type.__subclasses__(cls) for found in _with_subclasses(subclass)]
 
 
 def _attach_new_class(cls: type[Signal], **kwargs: Any) -> None:
@@ -122,7 +124,7 @@ def _attach_new_class(cls: type[Signal], **kwargs: Any) -> None:
 
 def _attach_class(cls: type[Signal]) -> None:
     for name in signals.SEND_METHODS:
-        function = vars(cls).get(name)
+        function = class_dict_of(cls).get(name)
         if not isinstance(function, FunctionType):
             continue
         try:
@@ -206,9 +208,9 @@ class _Dispatch(ast.NodeTransformer):
         """A receiver's coroutine that is awaited elsewhere: driven."""
         if not self._is_receiver_call(node):
             return self.generic_visit(node)
-        statement = statements(f"drive({_SEND}, {ast.unparse(node.func)}, None)", node, HOOKS)[0]
+        statement = statements(f"drive(calling({_SEND}, {ast.unparse(node.func)}), None)", node, HOOKS)[0]
         assert isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Call)
-        statement.value.args[2] = node
+        statement.value.args[1] = node
         return statement.value
 
     def _is_receiver_call(self, node: ast.AST) -> bool:

@@ -13,7 +13,7 @@ import sys
 import threading
 from collections.abc import Callable, Coroutine
 from time import perf_counter_ns
-from types import CodeType, CoroutineType
+from types import CodeType, CoroutineType, GeneratorType
 from typing import Any
 
 from msgspec import Struct
@@ -23,11 +23,12 @@ from livesignals.capture.receivers import receiver_name
 from livesignals.capture.uncalled import uncalled
 from livesignals.snapshot import freeze
 from livesignals.snapshot.freeze import freeze_value
+from livesignals.snapshot.types import class_dict_of, dict_descriptor, mro_of
 
 logger = logging.getLogger("livesignals")
 clock = perf_counter_ns
 
-#: Deeper sends are not recorded: a run-away recursion is readable long before this.
+#: Deeper sends are not recorded but counted: a run-away recursion is readable long before this.
 MAX_DEPTH = 100
 #: Frames looked at to find the project's line.
 MAX_FRAMES = 12
@@ -73,6 +74,7 @@ class Send(Struct, eq=False):
     error: Any = None  # the exception while it runs; (type, message) once ended
     is_skipped: bool = False
     was_late: bool = False  # its request was over already
+    has_deeper: bool = False  # sends were left out because they were nested too deep inside this one
     nested: int = 0  # how many send methods of the same dispatch are inside this one (super().send)
 
 
@@ -91,14 +93,22 @@ def _nowhere(send: Send) -> None:
 
 
 _sink: Sink = _nowhere
+_too_deep: Callable[[], object] = lambda: None  # noqa: E731 - until one is given
 _numbers = itertools.count(1)
 _threads = threading.local()
+thread_state = dict_descriptor(threading.Thread).__get__
 
 
 def set_sink(sink: Sink) -> None:
     """What takes each send once it has ended. Called on the project's thread: it must not block."""
     global _sink
     _sink = sink
+
+
+def set_too_deep_sink(count: Callable[[], object]) -> None:
+    """What is told of each send that is left out for its depth. Called on the project's thread: it must not block."""
+    global _too_deep
+    _too_deep = count
 
 
 def get_sink() -> Sink:
@@ -124,6 +134,8 @@ def begin(signal: Any, sender: Any, named: dict[str, Any], method: str) -> Send 
                 send.nested += 1
                 return send
             if outer.depth >= MAX_DEPTH:
+                outer.has_deeper = True
+                _too_deep()
                 return None
             parent, root = outer.number, outer.root
         elif outer is scope.MUTED:
@@ -140,7 +152,7 @@ def begin(signal: Any, sender: Any, named: dict[str, Any], method: str) -> Send 
         try:
             thread = _threads.name
         except AttributeError:
-            thread = _threads.name = threading.current_thread().name
+            thread = _threads.name = _thread_name()
         begun = Send(
             number,
             state,
@@ -165,6 +177,12 @@ def begin(signal: Any, sender: Any, named: dict[str, Any], method: str) -> Send 
     except Exception:
         _report("begin")
         return None
+
+
+def _thread_name() -> str:
+    """Without asking the thread, whose class may be the project's."""
+    name = thread_state(threading.current_thread()).get("_name")
+    return name if type(name) is str else "a thread without a name"
 
 
 def failed(send: Send | None, error: BaseException) -> None:
@@ -252,11 +270,14 @@ def record(signal: Any, sender: Any, **named: Any) -> None:
         end(send)
 
 
-def drive(send: Send | None, receiver: Any, awaitable: Any) -> Any:
-    """An async receiver's coroutine, so that it is timed and what it sends has *send* as its parent."""
-    if send is None:
-        return awaitable
-    return _Driven(send, receiver, awaitable)
+def calling(send: Send | None, receiver: Any) -> "_Driven | None":
+    """What is to drive the coroutine of an async receiver, which is called now."""
+    return None if send is None else _Driven(send, receiver)
+
+
+def drive(driver: "_Driven | None", awaitable: Any) -> Any:
+    """An async receiver's coroutine, so that it is timed and what it sends has its send as parent."""
+    return awaitable if driver is None else driver.over(awaitable)
 
 
 class _Driven(Coroutine[Any, Any, Any]):
@@ -266,19 +287,48 @@ class _Driven(Coroutine[Any, Any, Any]):
     one context. Our frames are taken out of tracebacks.
     """
 
-    __slots__ = ("__weakref__", "ended", "error", "inner", "ran", "receiver", "record", "response", "started", "steps")
+    __slots__ = (
+        "__weakref__",
+        "ended",
+        "error",
+        "inner",  # the scope between two steps
+        "is_called",
+        "ran",
+        "receiver",
+        "record",
+        "response",
+        "started",
+        "steps",
+    )
 
-    def __init__(self, record: Send, receiver: Any, awaitable: Any) -> None:
+    def __init__(self, record: Send, receiver: Any) -> None:
         self.record = self.inner = record
         self.receiver = receiver
-        self.steps = awaitable if isinstance(awaitable, CoroutineType) else _steps(awaitable)
+        self.is_called = False
+        self.steps: Any = None
         self.started = self.ended = self.ran = 0
         self.error: BaseException | None = None
         self.response: Any = None
         record.drivers.append(self)
 
+    def over(self, awaitable: Any) -> Any:
+        """Itself, to be awaited instead of *awaitable*."""
+        self.is_called = True
+        if type(awaitable) is CoroutineType:
+            self.steps = awaitable
+        elif _is_awaitable(type(awaitable)):
+            self.steps = _steps(awaitable)
+        else:  # who awaits it gets Python's own error
+            self.started = self.ended = clock()
+            return awaitable
+        return self
+
     def calls(self, now: int) -> list[Call]:
         """The receiver call, if it began; what it holds of the project's is let go."""
+        if not self.is_called:  # the call itself failed: wrong arguments, or a function that only looks async
+            name, place, is_async = receiver_name(self.receiver)
+            error = self.record.error  # None when a robust send has caught it
+            return [Call(name, place, is_async, "raised", now, now, error=error and error_words(error))]
         if not self.started:
             return []
         call = Call(*receiver_name(self.receiver), "returned", self.started, self.ended or now, self.ran)
@@ -301,7 +351,7 @@ class _Driven(Coroutine[Any, Any, Any]):
         try:
             return self.send(None)
         except BaseException as error:
-            _hide_frame(error)
+            _hide_frames(error)
             raise
 
     def send(self, value: Any) -> Any:
@@ -349,18 +399,27 @@ class _Driven(Coroutine[Any, Any, Any]):
         if self.record.outer is not None:  # else the send is over
             self.error, self.response = error, response
         if error is not None:
-            _hide_frame(error)
+            _hide_frames(error)
 
 
-def _hide_frame(error: BaseException) -> None:
-    """Take the frame that caught *error*, one of ours, out of its traceback."""
-    if error.__traceback__ is not None and error.__traceback__.tb_next is not None:
-        error.__traceback__ = error.__traceback__.tb_next
+def _hide_frames(error: BaseException) -> None:
+    """Take the frames through which *error* came here, which are ours, out of its traceback."""
+    traceback = error.__traceback__
+    while traceback is not None and traceback.tb_next is not None and traceback.tb_frame.f_globals is _GLOBALS:
+        traceback = traceback.tb_next
+    error.__traceback__ = traceback
 
 
-def _steps(awaitable: Any) -> Any:
+_GLOBALS = globals()
+
+
+def _is_awaitable(cls: type) -> bool:
+    return cls is GeneratorType or any("__await__" in class_dict_of(base) for base in mro_of(cls))
+
+
+async def _steps(awaitable: Any) -> Any:
     """Any awaitable as something with ``send`` and ``throw``."""
-    return (yield from awaitable.__await__())
+    return await awaitable
 
 
 _args_of: Callable[[BaseException], tuple[Any, ...]] = vars(BaseException)["args"].__get__

@@ -18,7 +18,7 @@ def uncalled(send: Any, calls: list[Any]) -> Iterator[tuple[Any, str]]:
     sync_receivers, async_receivers = send.receivers
     # By number, not as a set: one receiver may be connected twice, under two dispatch_uids.
     called = [id(call[0]) for call in calls]
-    called += [id(driver.receiver) for driver in send.drivers if driver.started]
+    called += [id(driver.receiver) for driver in send.drivers if driver.started or not driver.is_called]
     thread_goes_on = send.method.startswith("a") and _thread_goes_on(send, calls)
     for status, receivers in (
         ("unfinished" if thread_goes_on else "not_run", sync_receivers),

@@ -79,6 +79,7 @@ class Flusher:
         self._buffer: deque[Send] = deque()
         self._captured = Tally()
         self._overflowed = Tally()
+        self._too_deep = Tally()
         self._dropped: Counter[str] = Counter()
         self._overflow_reason = "buffer full"
         self._overflow_counted = 0
@@ -109,6 +110,10 @@ class Flusher:
             self._buffer.append(send)
         if self._is_idle and self._is_started:
             self._ring()
+
+    def leave_out(self) -> None:
+        """Count a send that capture does not record, because it is nested too deep."""
+        self._too_deep.add()
 
     def put_outcome(self, outcome: Outcome) -> None:
         """Take how a transaction ended that an event called pending."""
@@ -315,6 +320,9 @@ class Flusher:
         describer = self._get_describer()
         dropped = dict(self._dropped)
         captured = self._captured.read()
+        if too_deep := self._too_deep.read():
+            dropped["nested too deep"] = too_deep
+            captured += too_deep
         return ProcessReport(
             process=describer.token,
             host=describer.host,

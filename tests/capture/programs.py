@@ -9,9 +9,9 @@ import functools
 import itertools
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -130,6 +130,9 @@ class Witness:
         self.program = program
         self.sends: dict[int, SeenSend] = {}
         self.names: dict[str, list[str]] = {name: [] for name in SIGNALS}
+        #: How many things run at once on a loop. Two threads that both wait for the loop, on which things wait for
+        #: those threads, are a dead-lock of asgiref's; so then no thread goes back to the loop.
+        self._at_once = 0
         self._numbers = itertools.count(1)
         self._tasks: list[asyncio.Task[None]] = []
         self._threads: list[threading.Thread] = []
@@ -231,9 +234,11 @@ class Witness:
 
     def _send(self, statement: Send, place: Place) -> None:
         signal, method = SIGNALS[statement.signal], statement.method
+        if self._at_once and not _runs_loop() and signal._live_receivers(Signal)[1]:
+            return None
         if method.startswith("a"):
-            if not _runs_loop():
-                return async_to_sync(self._asend)(statement, place)
+            if not self._at_once and not _runs_loop():
+                return async_to_sync(self._hop)([statement], place)
             method = method.removeprefix("a")
         send = self._begin_send(statement.signal, method, place)
         if send is None:
@@ -250,10 +255,12 @@ class Witness:
         send = self._begin_send(statement.signal, statement.method, place)
         if send is None:
             return
+        signal = SIGNALS[statement.signal]
+        sync_receivers, async_receivers = signal._live_receivers(Signal)
+        is_many = async_receivers and len(sync_receivers) + len(async_receivers) > 1
         try:
-            await getattr(SIGNALS[statement.signal], statement.method)(
-                sender=Signal, number=send.number, depth=send.depth
-            )
+            with self._many_at_once() if is_many else nullcontext():
+                await getattr(signal, statement.method)(sender=Signal, number=send.number, depth=send.depth)
         except BaseException as error:
             send.error = type(error)
             raise
@@ -284,8 +291,8 @@ class Witness:
                     thread = threading.Thread(target=run, args=(self._quietly, inner, place))
                     thread.start()
                     self._threads.append(thread)
-                case Hop(inner) if not _runs_loop():
-                    async_to_sync(self._async)(inner, place)
+                case Hop(inner) if not self._at_once and not _runs_loop():
+                    async_to_sync(self._hop)(inner, place)
 
     async def _async(self, body: Body, place: Place) -> None:
         for statement in body:
@@ -302,21 +309,40 @@ class Witness:
                     with suppress(Exception):
                         await self._async(inner, place)
                 case Gather(bodies):
-                    await asyncio.gather(*(self._async(inner, place) for inner in bodies))
+                    with self._many_at_once():
+                        await asyncio.gather(*(self._async(inner, place) for inner in bodies))
                 case Group(bodies):
-                    async with asyncio.TaskGroup() as group:
-                        for inner in bodies:
-                            group.create_task(self._async(inner, place))
+                    with self._many_at_once():
+                        async with asyncio.TaskGroup() as group:
+                            for inner in bodies:
+                                group.create_task(self._async(inner, place))
                 case Spawn(inner):
+                    self._at_once += 1
                     self._tasks.append(asyncio.create_task(self._async(inner, place)))
                 case Hop(inner):
                     await sync_to_async(self._sync)(inner, place)
                 case Cancel(inner, turns):
+                    self._at_once += 1
                     task = asyncio.create_task(self._async(inner, place))
                     for _ in range(turns):
                         await asyncio.sleep(0)
                     task.cancel()
                     await asyncio.gather(task, return_exceptions=True)
+
+    async def _hop(self, body: Body, place: Place) -> None:
+        """The loop must not be gone while receivers of a send that is over still run on a thread: they may need it."""
+        try:
+            await self._async(body, place)
+        finally:
+            with suppress(RuntimeError):  # asgiref sees a dead-lock coming
+                await sync_to_async(int)()
+
+    @contextmanager
+    def _many_at_once(self) -> Iterator[None]:
+        self._at_once += 1
+        yield
+        # An error leaves some of them running.
+        self._at_once -= 1
 
     def _quietly(self, body: Body, place: Place) -> None:
         with suppress(Exception):

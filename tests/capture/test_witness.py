@@ -1,15 +1,13 @@
 """What capture says of a program's sends is what the receivers in them saw."""
 
-import sys
 import logging
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from livesignals import capture
 from livesignals.events import Event, ReceiverCall
 from tests.capture import programs
 from tests.capture.conftest import Captured, capturing
