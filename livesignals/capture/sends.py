@@ -342,6 +342,10 @@ class _Driven(Coroutine[Any, Any, Any]):
         self.error = self.response = None
         return [call]
 
+    def __getattr__(self, name: str) -> Any:
+        """Names, code and frame (``cr_frame``), for who looks at the task."""
+        return getattr(self.steps, name)
+
     def __await__(self) -> Any:
         return self
 

@@ -6,7 +6,6 @@ import sysconfig
 import weakref
 from collections.abc import Callable, Iterator
 from fnmatch import fnmatchcase
-from types import ModuleType
 from typing import Any
 
 from msgspec import Struct
@@ -113,16 +112,12 @@ def signal_name(signal: Any) -> str:
 def _names_of(signal: Any) -> Iterator[str]:
     for module_name, module in list(sys.modules.items()):
         # What stands there can be any object of the project's, with a __getattr__ that imports.
-        is_module = issubclass(type(module), ModuleType)
-        descriptor = _module_dict if is_module else dict_descriptor(type(module))
+        descriptor = dict_descriptor(type(module))
         attributes = descriptor.__get__(module) if descriptor is not None else None
         if type(attributes) is dict:
             for attribute, value in list(attributes.items()):
                 if value is signal:
                     yield f"{module_name}.{attribute}"
-
-
-_module_dict = class_dict_of(ModuleType)["__dict__"]
 
 
 def sender_name(sender: Any) -> str:

@@ -93,7 +93,8 @@ def dict_descriptor(cls: type) -> Any:
     """Python's own descriptor of ``__dict__`` for instances of *cls*; None when they have none."""
     for base in mro_of(cls):
         descriptor = class_dict_of(base).get("__dict__")
-        if type(descriptor) is GetSetDescriptorType:
+        # The second is that of modules.
+        if type(descriptor) is GetSetDescriptorType or type(descriptor) is MemberDescriptorType:
             return descriptor
     return None
 
