@@ -6,6 +6,7 @@ import sys
 import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 from django.dispatch import Signal
@@ -22,6 +23,7 @@ from livesignals.journal.memory import MemoryJournal
 from livesignals.snapshot import Masking
 from livesignals.transport import flusher as module
 from livesignals.transport.flusher import Flusher
+from livesignals.transport.process import get_flusher
 
 ROOT = Path(__file__).parents[2]
 PATIENCE = 30.0
@@ -83,12 +85,14 @@ def flusher(journal: WatchedJournal) -> Iterator[Flusher]:
     flusher = Flusher(lambda: journal, lambda: capture.Describer(Masking(), names_only=False))
     was_attached, sink = capture.is_attached(), sends.get_sink()
     capture.set_sink(flusher.put)
+    capture.set_too_deep_sink(flusher.leave_out)
     capture.attach()
     yield flusher
     journal.problem = None
     journal.accepts.set()
     flusher.close()
     capture.set_sink(sink)
+    capture.set_too_deep_sink(get_flusher().leave_out)
     if not was_attached:
         capture.detach()
 
@@ -268,6 +272,23 @@ class TestDropping:
             "livesignals: the disk is full Make room.",
             "livesignals: the journal can be used again",
         ]
+
+    def test_sends_nested_too_deep_are_counted(self, flusher: Flusher, journal: WatchedJournal) -> None:
+        """A run-away recursion is bounded, and what was left out of it is told."""
+
+        def again(n: int, **named: Any) -> None:
+            if n < 250:
+                numbered.send(sender="flusher", n=n + 1)
+
+        numbered.connect(again)
+        flusher.start()
+        try:
+            send(range(1, 2))
+        finally:
+            numbered.disconnect(again)
+        settle(flusher)
+        assert journal.numbers == [*range(1, 101)]
+        journal.assert_settled({"nested too deep": 150})
 
     def test_a_later_overflow_has_its_own_reason(
         self, flusher: Flusher, journal: WatchedJournal, monkeypatch: pytest.MonkeyPatch
