@@ -38,4 +38,11 @@ def _thread_goes_on(send: Any, calls: list[Any]) -> bool:
     if calls:
         return True
     # A thread that had not begun is cancelled along with the send, but not by the error of a sibling.
-    return not isinstance(send.error, asyncio.CancelledError) and any(d.error is send.error for d in send.drivers)
+    return not isinstance(send.error, asyncio.CancelledError) and not _is_from_sync_to_async(send.error)
+
+
+def _is_from_sync_to_async(error: BaseException) -> bool:
+    """Whether it was asgiref that would not begin: the frame below the send's own is its."""
+    traceback = error.__traceback__
+    below = traceback.tb_next if traceback is not None else None
+    return below is not None and below.tb_frame.f_globals.get("__name__") == "asgiref.sync"

@@ -15,7 +15,7 @@ from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from asgiref.sync import async_to_sync, sync_to_async
+from asgiref.sync import SyncToAsync, async_to_sync, sync_to_async
 from django.dispatch import Signal
 
 #: A program makes no more sends than this, and nests them no deeper.
@@ -163,7 +163,7 @@ class Witness:
             while self._tasks:
                 await asyncio.gather(self._tasks.pop(), return_exceptions=True)
             # The thread of cancelled sends is still at work; what waits for it comes first.
-            await asyncio.get_running_loop().run_in_executor(sync_to_async.single_thread_executor, int)  # type: ignore[attr-defined]
+            await asyncio.get_running_loop().run_in_executor(SyncToAsync.single_thread_executor, int)
 
     # Receivers
 

@@ -1,6 +1,7 @@
 """Sends on event loops and threads: what came of each receiver, when, and that asyncio works as without capture."""
 
 import asyncio
+import functools
 import gc
 import threading
 import time
@@ -12,7 +13,7 @@ from typing import Any
 
 import django
 import pytest
-from asgiref.sync import sync_to_async
+from asgiref.sync import SyncToAsync, sync_to_async
 from django.dispatch import Signal
 
 from livesignals import capture
@@ -141,6 +142,43 @@ def test_siblings_of_a_receiver_that_fails_are_told_as_django_treats_them(captur
         assert statuses(event) == {"waits": "cancelled", "fails": "raised"}
     else:
         assert statuses(event) == {"waits": "unfinished", "fails": "raised", "held": "unfinished"}
+
+
+@pytest.mark.skipif(HAS_TASK_GROUP, reason="sync receivers are through before async ones begin")
+def test_what_waits_for_a_thread_when_a_sibling_fails_is_unfinished(captured: Captured) -> None:
+    """It runs all the same, once the thread comes to it; a partial that fails breaks Django's own log line."""
+    gate = Gate()
+    ran: list[None] = []
+    done.connect(lambda **named: ran.append(None), weak=False)
+    done.connect(functools.partial(fails), weak=False)
+
+    async def main() -> None:
+        other = asyncio.create_task(sync_to_async(gate.held)())
+        await gate.reached()
+        with pytest.raises(AttributeError, match="__qualname__"):
+            await done.asend_robust(sender=None)
+        gate.is_open.set()
+        await other
+        await sync_to_async(int)()
+
+    asyncio.run(main())
+    (event,) = captured.events
+    assert statuses(event) == {"<lambda>": "unfinished", "fails": "raised"}
+    assert ran == [None]
+
+
+def test_what_gets_no_thread_never_runs(captured: Captured) -> None:
+    """asgiref refuses where it would wait for itself."""
+    done.connect(later)
+
+    async def sends_from_the_thread() -> None:
+        SyncToAsync.deadlock_context.set(True)
+        with pytest.raises(RuntimeError, match="deadlock"):
+            await done.asend(sender=None)
+
+    asyncio.run(sends_from_the_thread())
+    (event,) = captured.events
+    assert statuses(event) == {"later": "not_run"}
 
 
 def test_several_errors_are_one_group(captured: Captured) -> None:
