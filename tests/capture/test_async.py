@@ -5,7 +5,9 @@ import functools
 import gc
 import threading
 import time
+import traceback
 import warnings
+import weakref
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import suppress
 from contextvars import ContextVar, copy_context
@@ -436,7 +438,6 @@ def test_a_task_of_a_receiver_looks_as_it_did(captured: Captured) -> None:
 
 def test_an_async_generator_of_the_old_kind_is_awaited(captured: Captured) -> None:
     """Whatever can be awaited may be what a receiver returns; tracebacks through it have no frame of ours."""
-    import traceback
 
     class Failing:
         def __await__(self) -> Any:
@@ -461,7 +462,6 @@ def test_an_async_generator_of_the_old_kind_is_awaited(captured: Captured) -> No
 @pytest.mark.parametrize("is_async", [False, True])
 def test_errors_and_what_they_hold_die_with_their_last_user(captured: Captured, method: str, is_async: bool) -> None:
     """No cycle of ours keeps an error, its frames or an argument alive: without the collector they die at once."""
-    import weakref
 
     class Item:
         pass
@@ -489,3 +489,22 @@ def test_errors_and_what_they_hold_die_with_their_last_user(captured: Captured, 
             gc.enable()
 
     assert_same_without_capture(is_dead)
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("is_async", [False, True])
+def test_an_error_is_not_held_by_the_frames_it_came_through(captured: Captured, method: str, is_async: bool) -> None:
+    """An error holds its frames; a name of ours in one of them that held the error would be a cycle."""
+
+    def fails_here(**named: Any) -> None:
+        raise ValueError("no stock left")
+
+    done.connect(fails if is_async else fails_here)
+    try:
+        ((_, error),) = sent(method)
+    except ValueError as raised:
+        error = raised
+    frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
+    ours = [value for frame in frames for name, value in frame.f_locals.items() if name.startswith("_livesignals")]
+    assert ours
+    assert not any(held is error for held in [*ours, *gc.get_referents(*ours)])
