@@ -7,15 +7,17 @@ watched in the methods that run them (woven, see :mod:`livesignals.capture.weavi
 import logging
 import sys
 import weakref
-from types import FunctionType
-from typing import Any, TypeVar
+from types import FunctionType, MemberDescriptorType
+from typing import Any
+from uuid import UUID
 
 from livesignals.capture import scope, signals
+from livesignals.capture.receivers import receiver_name
 from livesignals.capture.weaving import CannotWeave, Edit, Hooks, around, at_end, exchange
-from livesignals.snapshot.types import dict_of, dotted_name, mro_of, shape_of
+from livesignals.snapshot.freeze import freeze_value
+from livesignals.snapshot.types import class_dict_of, dict_descriptor, dotted_name, mro_of, shape_of, slot_of
 
 logger = logging.getLogger("livesignals")
-T = TypeVar("T")
 
 
 def attach() -> None:
@@ -52,12 +54,12 @@ def request_begins(named: dict[str, Any]) -> "scope.CauseScope | None":
     """The cause that ``request_started`` begins."""
     environ, asgi = named.get("environ"), named.get("scope")
     if type(environ) is dict:
-        method, path = environ.get("REQUEST_METHOD", ""), environ.get("PATH_INFO", "")
+        words = environ.get("REQUEST_METHOD"), environ.get("PATH_INFO")
     elif type(asgi) is dict:
-        method, path = asgi.get("method", ""), asgi.get("path", "")
+        words = asgi.get("method"), asgi.get("path")
     else:
         return None
-    return scope.enter("request", f"{method} {path}")
+    return scope.enter("request", " ".join(word if type(word) is str else "" for word in words))
 
 
 def request_ends(named: dict[str, Any]) -> None:
@@ -81,27 +83,30 @@ def _is_a(value: Any, name: str) -> bool:
 
 def _status_of(response: Any) -> int | None:
     """From the instance, or from the class that gives all its responses one status."""
-    return _plain_attribute(response, "status_code", int)
-
-
-def _plain_attribute(value: Any, name: str, kind: type[T]) -> T | None:
-    """What the instance or its class holds under *name*, if it is exactly of this type."""
-    for owner in (value, *mro_of(type(value))):
-        held = dict_of(owner, "__dict__").get(name)
-        if type(held) is kind:
-            return held
-    return None
+    status = _stored(response, "status_code")
+    return status if type(status) is int else None
 
 
 def _user_of(request: Any) -> str | None:
     """The primary key of the user, if the project has asked for the user; no query, no property."""
-    state = dict_of(request, "__dict__")
     for name in ("user", "_cached_user", "_acached_user"):
-        user = state.get(name)
+        user = _stored(request, name)
         shape = shape_of(type(user))
         if shape.is_model and (shape.get is not None or shape.learn_fields()):
-            key = dict_of(user, "__dict__").get(shape.pk_attnames[0])
-            return str(key) if type(key).__module__ in ("builtins", "uuid") else None
+            key = freeze_value(_stored(user, shape.pk_attnames[0]))
+            return str(key) if type(key) in (int, str, UUID) else None
+    return None
+
+
+def _stored(value: Any, name: str) -> Any:
+    """What the instance, or else its class, holds under this name, no property asked; None when there is nothing."""
+    cls = type(value)
+    descriptor = dict_descriptor(cls)
+    state = descriptor.__get__(value) if descriptor is not None else {}
+    for namespace in (state, *map(class_dict_of, mro_of(cls))):
+        if name in namespace:
+            found = namespace[name]
+            return slot_of(value, cls, name) if type(found) is MemberDescriptorType else found
     return None
 
 
@@ -109,7 +114,7 @@ def _resolved(request: Any, match: Any) -> None:
     try:
         cause = scope.current.get().cause
         if cause.kind == "request":
-            route = dict_of(match, "__dict__").get("route")
+            route = _stored(match, "route")
             cause.route = route if type(route) is str else None
             cause.request = weakref.ref(request)
     except Exception:
@@ -124,9 +129,8 @@ _celery_signals: Any = None  # once we are connected
 def task_begins(named: dict[str, Any]) -> "scope.CauseScope | None":
     """The cause that Django's ``task_started`` begins."""
     result = named.get("task_result")
-    function = getattr(getattr(result, "task", None), "func", None)
-    name = f"{getattr(function, '__module__', '')}.{getattr(function, '__qualname__', '')}"
-    return scope.enter("task", name, _id_of(getattr(result, "id", None)))
+    function = _stored(_stored(result, "task"), "func")
+    return scope.enter("task", receiver_name(function)[0], _id_of(_stored(result, "id")))
 
 
 def _id_of(own_id: Any) -> str | None:
@@ -145,7 +149,8 @@ def _connect_to_celery() -> None:
 
 
 def _celery_task_begins(task: Any = None, task_id: Any = None, **kwargs: Any) -> None:
-    scope.enter("task", _plain_attribute(task, "name", str) or "", _id_of(task_id))
+    name = _stored(task, "name")
+    scope.enter("task", name if type(name) is str else dotted_name(type(task)), _id_of(task_id))
 
 
 def _celery_task_ends(**kwargs: Any) -> None:
@@ -157,7 +162,7 @@ def _celery_task_ends(**kwargs: Any) -> None:
 
 def _command_begins(command: Any) -> Any:
     """The scope to return to; None when the command is no cause of its own: what calls it is."""
-    name = dotted_name(type(command)).split(".")[-2]
+    name = dotted_name(type(command)).rpartition(".")[0].rpartition(".")[2]
     outer = scope.current.get()
     if outer is not scope.PROCESS or scope.PROCESS.kind == "test":
         return None
@@ -169,8 +174,8 @@ def _command_begins(command: Any) -> Any:
 
 def _test_begins(test: Any) -> Any:
     outer = scope.current.get()
-    method = dict_of(test, "__dict__").get("_testMethodName", "")
-    scope.enter("test", f"{dotted_name(type(test))}.{method}")
+    method = _stored(test, "_testMethodName")
+    scope.enter("test", f"{dotted_name(type(test))}.{method if type(method) is str else ''}")
     return outer
 
 

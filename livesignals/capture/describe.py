@@ -106,6 +106,8 @@ class Describer:
         changes = None if send.before is None else self._changes(send.before, send.named["instance"], flags)
         if send.was_late:
             flags.add("after_response")
+        if send.has_deeper:
+            flags.add("deeper")
         ts_us = (send.began + self._offset_ns) // 1_000
         uid = self._uid(send.number)
         root = uid if send.root == send.number else self._uid(send.root)

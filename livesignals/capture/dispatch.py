@@ -27,8 +27,8 @@ In the words of ``Signal.send``, what is woven in (see :mod:`livesignals.capture
         if _livesignals is not None:
             end(_livesignals)
 
-A call whose coroutine is awaited elsewhere becomes ``drive(_livesignals, receiver, receiver(…))``. ``raise`` in the
-frame that caught adds no entry to a traceback.
+A call whose coroutine is awaited elsewhere becomes ``drive(calling(_livesignals, receiver), receiver(…))``.
+``raise`` in the frame that caught adds no entry to a traceback.
 """
 
 import ast
@@ -43,6 +43,7 @@ from django.dispatch import Signal
 
 from livesignals.capture import sends, signals
 from livesignals.capture.weaving import CannotWeave, Definition, exchange, split_docstring, statements
+from livesignals.snapshot.types import class_dict_of
 
 logger = logging.getLogger("livesignals")
 
@@ -50,12 +51,42 @@ HOOKS: dict[str, Callable[..., Any]] = {
     "begin": sends.begin,
     "end": sends.end,
     "failed": sends.failed,
+    "calling": sends.calling,
     "drive": sends.drive,
     "clock": sends.clock,
 }
 _SEND = "_livesignals"
 _STARTED = "_livesignals_started"
 _ERROR = "_livesignals_error"
+_CALL = "_livesignals_call"
+_TIMED = f"""
+if {_SEND} is None:
+    pass
+else:
+    {_STARTED} = clock()
+    try:
+        pass
+    except BaseException as {_ERROR}:
+        {_SEND}.calls.append(({{receiver}}, {_STARTED}, clock(), {_ERROR}, None))
+        raise
+    {_SEND}.calls.append(({{receiver}}, {_STARTED}, clock(), None, {{target}}))
+"""
+#: On a thread that may outlive its send: the call is there from its start on. Our name for it must not stay in the
+#: frame, which the error's traceback holds.
+_TIMED_ON_THREAD = f"""
+if {_SEND} is None:
+    pass
+else:
+    {_CALL} = [{{receiver}}, clock(), 0, None, None]
+    {_SEND}.calls.append({_CALL})
+    try:
+        pass
+    except BaseException as {_ERROR}:
+        {_CALL}[2:] = clock(), {_ERROR}, None
+        del {_CALL}
+        raise
+    {_CALL}[2:] = clock(), None, {{target}}
+"""
 
 _wrapped: list[tuple[type, str, Any]] = []
 
@@ -83,7 +114,7 @@ def is_wrapped() -> bool:
 
 
 def _with_subclasses(cls: type[Signal]) -> list[type[Signal]]:
-    return [cls] + [found for subclass in cls.__subclasses__() for found in _with_subclasses(subclass)]
+    return [cls] + [found for subclass in type.__subclasses__(cls) for found in _with_subclasses(subclass)]
 
 
 def _attach_new_class(cls: type[Signal], **kwargs: Any) -> None:
@@ -93,7 +124,7 @@ def _attach_new_class(cls: type[Signal], **kwargs: Any) -> None:
 
 def _attach_class(cls: type[Signal]) -> None:
     for name in signals.SEND_METHODS:
-        function = vars(cls).get(name)
+        function = class_dict_of(cls).get(name)
         if not isinstance(function, FunctionType):
             continue
         try:
@@ -164,36 +195,22 @@ class _Dispatch(ast.NodeTransformer):
         if not self._is_receiver_call(call) or isinstance(self.functions[-1], ast.AsyncFunctionDef):
             return self.generic_visit(node)
         assert isinstance(call, ast.Call)
-        receiver = ast.unparse(call.func)
-        timed = statements(
-            f"""
-            if {_SEND} is None:
-                pass
-            else:
-                {_STARTED} = clock()
-                try:
-                    pass
-                except BaseException as {_ERROR}:
-                    {_SEND}.calls.append(({receiver}, {_STARTED}, clock(), {_ERROR}, None))
-                    raise
-                {_SEND}.calls.append(({receiver}, {_STARTED}, clock(), None, {target}))
-            """,
-            node,
-            HOOKS,
-        )
+        is_on_thread = isinstance(self.functions[0], ast.AsyncFunctionDef)
+        source = (_TIMED_ON_THREAD if is_on_thread else _TIMED).format(receiver=ast.unparse(call.func), target=target)
+        timed = statements(source, node, HOOKS)
         choice = timed[0]
-        assert isinstance(choice, ast.If) and isinstance(choice.orelse[1], ast.Try)
+        assert isinstance(choice, ast.If) and isinstance(choice.orelse[-2], ast.Try)
         choice.body = [node]
-        choice.orelse[1].body = [node]
+        choice.orelse[-2].body = [node]
         return timed
 
     def visit_Call(self, node: ast.Call) -> ast.AST:
         """A receiver's coroutine that is awaited elsewhere: driven."""
         if not self._is_receiver_call(node):
             return self.generic_visit(node)
-        statement = statements(f"drive({_SEND}, {ast.unparse(node.func)}, None)", node, HOOKS)[0]
+        statement = statements(f"drive(calling({_SEND}, {ast.unparse(node.func)}), None)", node, HOOKS)[0]
         assert isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Call)
-        statement.value.args[2] = node
+        statement.value.args[1] = node
         return statement.value
 
     def _is_receiver_call(self, node: ast.AST) -> bool:

@@ -10,7 +10,7 @@ import weakref
 from types import BuiltinFunctionType, FunctionType, MethodType
 from typing import Any
 
-from livesignals.snapshot.types import dict_of, mro_of, shape_of
+from livesignals.snapshot.types import class_dict_of, joined_name, mro_of, shape_of
 
 Named = tuple[str, str | None, bool]  # dotted name, "file:line", whether it is async
 
@@ -43,10 +43,10 @@ def _find(receiver: Any) -> Named:
             return _of_function(receiver)
         if cls is MethodType:
             receiver = receiver.__func__
-        elif functools.partial in mro_of(cls):
+        elif issubclass(cls, functools.partial):
             receiver = functools.partial.func.__get__(receiver)
         elif cls is BuiltinFunctionType:
-            return f"{receiver.__module__ or 'builtins'}.{receiver.__qualname__}", None, False
+            return joined_name(receiver.__module__, receiver.__qualname__), None, False
         else:
             return _of_object(receiver, cls)
     return shape_of(type(receiver)).name, None, False
@@ -55,14 +55,16 @@ def _find(receiver: Any) -> Named:
 def _of_function(function: FunctionType) -> Named:
     inner = function
     for _ in range(16):
-        wrapped = function.__dict__.get("__wrapped__") if inner is function else inner.__dict__.get("__wrapped__")
+        # dict.get: a function's __dict__ can be a subclass of dict.
+        wrapped = dict.get(inner.__dict__, "__wrapped__")
         if type(wrapped) is not FunctionType:
             break
         inner = wrapped
     code = inner.__code__
-    is_async = bool(function.__code__.co_flags & 0x80) or "_is_coroutine_mark" in function.__dict__
+    is_marked = dict.__contains__(function.__dict__, "_is_coroutine_mark")
+    is_async = bool(function.__code__.co_flags & 0x80) or is_marked
     return (
-        f"{function.__module__}.{function.__qualname__}",
+        joined_name(function.__module__, function.__qualname__),
         f"{short_path(code.co_filename)}:{code.co_firstlineno}",
         is_async,
     )
@@ -71,7 +73,7 @@ def _of_function(function: FunctionType) -> Named:
 def _of_object(receiver: Any, cls: type) -> Named:
     """An object with ``__call__``: its class, and where that method is."""
     for base in mro_of(cls):
-        call = dict_of(base, "__dict__").get("__call__")
+        call = class_dict_of(base).get("__call__")
         if type(call) is FunctionType:
             _, place, is_async = _of_function(call)
             return shape_of(cls).name, place, is_async
@@ -81,8 +83,11 @@ def _of_object(receiver: Any, cls: type) -> Named:
 @functools.lru_cache(maxsize=4_096)
 def short_path(filename: str) -> str:
     """The path as a person of the project would write it: from the project's root, or from the package's folder."""
-    root = os.getcwd() + os.sep
-    if filename.startswith(root):
+    try:
+        root = os.path.join(os.getcwd(), "")
+    except OSError:  # the folder is gone
+        root = filename
+    if filename.startswith(root) and filename != root:
         return filename[len(root) :]
     for marker in ("site-packages" + os.sep, "dist-packages" + os.sep):
         _, found, rest = filename.rpartition(marker)

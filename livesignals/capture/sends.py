@@ -13,7 +13,7 @@ import sys
 import threading
 from collections.abc import Callable, Coroutine, Sequence
 from time import perf_counter_ns
-from types import CodeType, CoroutineType
+from types import CodeType, CoroutineType, GeneratorType
 from typing import Any
 
 from msgspec import Struct
@@ -21,9 +21,10 @@ from msgspec import Struct
 from livesignals.capture import counting, scope, signals, transactions
 from livesignals.capture.counting import OVER, CountedSend
 from livesignals.capture.receivers import known_receivers, receiver_name
+from livesignals.capture.uncalled import uncalled
 from livesignals.snapshot import freeze
 from livesignals.snapshot.freeze import freeze_value
-from livesignals.snapshot.types import shapes
+from livesignals.snapshot.types import class_dict_of, dict_descriptor, mro_of, shapes
 
 logger = logging.getLogger("livesignals")
 clock = perf_counter_ns
@@ -75,6 +76,7 @@ class Send(Struct, eq=False):
     before: Any = None  # changes.Before, of pre_save and post_save
     is_skipped: bool = False
     was_late: bool = False  # its request was over already
+    has_deeper: bool = False  # sends were left out because they were nested too deep inside this one
     nested: int = 0  # how many send methods of the same dispatch are inside this one (super().send)
 
 
@@ -90,6 +92,7 @@ _numbers = itertools.count(1)
 _threads = threading.local()
 _states = signals.states
 _current, _set_current = scope.current.get, scope.current.set
+thread_state = dict_descriptor(threading.Thread).__get__
 
 
 def set_sink(sink: Sink) -> None:
@@ -133,6 +136,8 @@ def begin(signal: Any, sender: Any, named: dict[str, Any], method: str) -> Send 
                 send.nested += 1
                 return send
             if depth >= MAX_DEPTH:
+                if type(outer) is Send:
+                    outer.has_deeper = True
                 return counting.begin(state, signals.sender_name(sender), outer, outer, signal)
             parent, root = outer.number, outer.root
         elif outer is scope.MUTED:
@@ -153,7 +158,7 @@ def begin(signal: Any, sender: Any, named: dict[str, Any], method: str) -> Send 
         try:
             thread = _threads.name
         except AttributeError:
-            thread = _threads.name = threading.current_thread().name
+            thread = _threads.name = _thread_name()
         begun = Send(
             number,
             state,
@@ -182,6 +187,12 @@ def begin(signal: Any, sender: Any, named: dict[str, Any], method: str) -> Send 
         return None
 
 
+def _thread_name() -> str:
+    """Without asking the thread, whose class may be the project's."""
+    name = thread_state(threading.current_thread()).get("_name")
+    return name if type(name) is str else "a thread without a name"
+
+
 def failed(send: Send | CountedSend | None, error: BaseException) -> None:
     """The dispatch ends by an exception."""
     if send is not None and not send.nested:
@@ -204,7 +215,6 @@ def end(send: Send | CountedSend) -> None:
         if send.receivers or send.calls:
             send.kept_calls = _calls(send)
             send.receivers, send.drivers = (), None
-        # A sync receiver on its thread outlives an asend that was cancelled; it may still say that it returned.
         send.calls = OVER
         if send.error is not None:
             send.error = error_words(send.error)
@@ -218,29 +228,28 @@ def end(send: Send | CountedSend) -> None:
 def _calls(send: Send) -> list[Call]:
     """What is kept of the receiver calls: names, times and copies of plain values."""
     calls = []
-    for receiver, started, ended, error, response in send.calls:
+    # A sync receiver on its thread outlives an asend that was cancelled; the thread may still say what comes of it.
+    called, send.calls = send.calls, OVER
+    for receiver, started, ended, error, response in called:
         known = known_receivers.get(id(receiver))
         if known is None and receiver is record:
             continue
         name, place, is_async = known[0] if known is not None else receiver_name(receiver)
         call = Call(name, place, is_async, "returned", started, ended)
-        if error is not None:
+        if not ended:
+            call.status, call.ended = "unfinished", send.ended
+        elif error is not None:
             call.error = error_words(error)
             call.status = "cancelled" if call.error[0] == CANCELLED else "raised"
         elif response is not None:
             call.returned = freeze_value(response)
         calls.append(call)
+    left = list(uncalled(send, called)) if send.error is not None and send.receivers else ()
     if send.drivers is not None:
         for driver in send.drivers:
             calls += driver.calls(now=send.ended)
         calls.sort(key=_started)
-    if send.error is not None and send.receivers:
-        called = {id(call[0]) for call in send.calls} | {
-            id(driver.receiver) for driver in send.drivers or () if driver.started
-        }
-        for receiver in (*send.receivers[0], *send.receivers[1]):
-            if id(receiver) not in called and receiver is not record:
-                calls.append(Call(*receiver_name(receiver), "not_run"))
+    calls += [Call(*receiver_name(receiver), status) for receiver, status in left if receiver is not record]
     return calls
 
 
@@ -271,11 +280,14 @@ def record(signal: Any, sender: Any, **named: Any) -> None:
         end(send)
 
 
-def drive(send: Send | CountedSend | None, receiver: Any, awaitable: Any) -> Any:
-    """An async receiver's coroutine, so that it is timed and what it sends has *send* as its parent."""
-    if send is None:
-        return awaitable
-    return _Driven(send, receiver, awaitable)
+def calling(send: Send | CountedSend | None, receiver: Any) -> "_Driven | None":
+    """What is to drive the coroutine of an async receiver, which is called now."""
+    return None if send is None else _Driven(send, receiver)
+
+
+def drive(driver: "_Driven | None", awaitable: Any) -> Any:
+    """An async receiver's coroutine, so that it is timed and what it sends has its send as parent."""
+    return awaitable if driver is None else driver.over(awaitable)
 
 
 class _Driven(Coroutine[Any, Any, Any]):
@@ -285,12 +297,25 @@ class _Driven(Coroutine[Any, Any, Any]):
     one context. Our frames are taken out of tracebacks.
     """
 
-    __slots__ = ("__weakref__", "ended", "error", "ran", "receiver", "record", "response", "started", "steps")
+    __slots__ = (
+        "__weakref__",
+        "ended",
+        "error",
+        "inner",  # the scope between two steps
+        "is_called",
+        "ran",
+        "receiver",
+        "record",
+        "response",
+        "started",
+        "steps",
+    )
 
-    def __init__(self, record: Send | CountedSend, receiver: Any, awaitable: Any) -> None:
-        self.record = record
+    def __init__(self, record: Send | CountedSend, receiver: Any) -> None:
+        self.record = self.inner = record
         self.receiver = receiver
-        self.steps = awaitable if isinstance(awaitable, CoroutineType) else _steps(awaitable)
+        self.is_called = False
+        self.steps: Any = None
         self.started = self.ended = self.ran = 0
         self.error: BaseException | None = None
         self.response: Any = None
@@ -299,8 +324,24 @@ class _Driven(Coroutine[Any, Any, Any]):
         else:
             record.drivers.append(self)
 
+    def over(self, awaitable: Any) -> Any:
+        """Itself, to be awaited instead of *awaitable*."""
+        self.is_called = True
+        if type(awaitable) is CoroutineType:
+            self.steps = awaitable
+        elif _is_awaitable(type(awaitable)):
+            self.steps = _steps(awaitable)
+        else:  # who awaits it gets Python's own error
+            self.started = self.ended = clock()
+            return awaitable
+        return self
+
     def calls(self, now: int) -> list[Call]:
         """The receiver call, if it began; what it holds of the project's is let go."""
+        if not self.is_called:  # the call itself failed: wrong arguments, or a function that only looks async
+            name, place, is_async = receiver_name(self.receiver)
+            error = self.record.error  # None when a robust send has caught it
+            return [Call(name, place, is_async, "raised", now, now, error=error and error_words(error))]
         if not self.started:
             return []
         call = Call(*receiver_name(self.receiver), "returned", self.started, self.ended or now, self.ran)
@@ -314,6 +355,10 @@ class _Driven(Coroutine[Any, Any, Any]):
         self.error = self.response = None
         return [call]
 
+    def __getattr__(self, name: str) -> Any:
+        """Names, code and frame (``cr_frame``), for who looks at the task."""
+        return getattr(self.steps, name)
+
     def __await__(self) -> Any:
         return self
 
@@ -323,11 +368,13 @@ class _Driven(Coroutine[Any, Any, Any]):
         try:
             return self.send(None)
         except BaseException as error:
-            _hide_frame(error)
+            _hide_frames(error)
             raise
 
     def send(self, value: Any) -> Any:
         outer, began = self._enter()
+        if not self.started:  # not where it is cancelled before this: then no line of the receiver runs
+            self.started = began
         try:
             return self.steps.send(value)
         except StopIteration as stop:
@@ -337,6 +384,7 @@ class _Driven(Coroutine[Any, Any, Any]):
             self._leave(error, None)
             raise
         finally:
+            self.inner = scope.current.get()  # it may be inside a send of its own
             scope.current.set(outer)
             self.ran += clock() - began
 
@@ -351,6 +399,7 @@ class _Driven(Coroutine[Any, Any, Any]):
             self._leave(error, None)
             raise
         finally:
+            self.inner = scope.current.get()
             scope.current.set(outer)
             self.ran += clock() - began
 
@@ -358,29 +407,36 @@ class _Driven(Coroutine[Any, Any, Any]):
         self.steps.close()
 
     def _enter(self) -> tuple[Any, int]:
-        outer, began = scope.current.get(), clock()
-        if not self.started:
-            self.started = began
-        scope.current.set(self.record)
-        return outer, began
+        outer = scope.current.get()
+        scope.current.set(self.inner)
+        return outer, clock()
 
     def _leave(self, error: BaseException | None, response: Any) -> None:
         self.ended = clock()
         if self.record.outer is not None:  # else the send is over
             self.error, self.response = error, response
         if error is not None:
-            _hide_frame(error)
+            _hide_frames(error)
 
 
-def _hide_frame(error: BaseException) -> None:
-    """Take the frame that caught *error*, one of ours, out of its traceback."""
-    if error.__traceback__ is not None and error.__traceback__.tb_next is not None:
-        error.__traceback__ = error.__traceback__.tb_next
+def _hide_frames(error: BaseException) -> None:
+    """Take the frames through which *error* came here, which are ours, out of its traceback."""
+    traceback = error.__traceback__
+    while traceback is not None and traceback.tb_next is not None and traceback.tb_frame.f_globals is _GLOBALS:
+        traceback = traceback.tb_next
+    error.__traceback__ = traceback
 
 
-def _steps(awaitable: Any) -> Any:
+_GLOBALS = globals()
+
+
+def _is_awaitable(cls: type) -> bool:
+    return cls is GeneratorType or any("__await__" in class_dict_of(base) for base in mro_of(cls))
+
+
+async def _steps(awaitable: Any) -> Any:
     """Any awaitable as something with ``send`` and ``throw``."""
-    return (yield from awaitable.__await__())
+    return await awaitable
 
 
 _args_of: Callable[[BaseException], tuple[Any, ...]] = vars(BaseException)["args"].__get__

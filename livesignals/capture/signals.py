@@ -12,7 +12,7 @@ from msgspec import Struct
 
 from livesignals.capture import scope
 from livesignals.catalogue.builtin import BUILTIN
-from livesignals.snapshot.types import shape_of
+from livesignals.snapshot.types import class_dict_of, dict_descriptor, mro_of, shape_of
 
 SEND_METHODS = ("send", "asend", "send_robust", "asend_robust")
 #: Sent for every row that is read: recorded only when SIGNALS names them, or COUNT.
@@ -117,13 +117,13 @@ def register(signal: Any) -> SignalState:
     for act in _any_first_send:
         act()
     builtin = BUILTIN.get(name)
-    bases = type.__dict__["__mro__"].__get__(type(signal))
+    bases = [class_dict_of(base) for base in mro_of(type(signal)) if base is not Signal]
     key = id(signal)
     state = SignalState(
         name,
         builtin.family if builtin else "custom",
         is_recorded(name),
-        any(method in vars(base) for base in bases if base is not Signal for method in SEND_METHODS),
+        any(method in base for base in bases for method in SEND_METHODS),
         weakref.ref(signal, lambda _: states.pop(key, None)),
         *CAUSES.get(name, (None, None)),
         BEFORE.get(name),
@@ -140,12 +140,14 @@ def signal_name(signal: Any) -> str:
         if getattr(sys.modules.get(module), attribute, None) is signal:
             return name
     names = sorted(_names_of(signal), key=lambda name: ("signals" not in name.split("."), name.count("."), len(name)))
-    return names[0] if names else f"{type(signal).__module__}.{type(signal).__qualname__} without a name"
+    return names[0] if names else f"{type_name(type(signal))} without a name"
 
 
 def _names_of(signal: Any) -> Iterator[str]:
     for module_name, module in list(sys.modules.items()):
-        attributes = getattr(module, "__dict__", None)
+        # What stands there can be any object of the project's, with a __getattr__ that imports.
+        descriptor = dict_descriptor(type(module))
+        attributes = descriptor.__get__(module) if descriptor is not None else None
         if type(attributes) is dict:
             for attribute, value in list(attributes.items()):
                 if value is signal:

@@ -97,7 +97,8 @@ def dict_descriptor(cls: type) -> Any:
     """Python's own descriptor of ``__dict__`` for instances of *cls*; None when they have none."""
     for base in mro_of(cls):
         descriptor = class_dict_of(base).get("__dict__")
-        if type(descriptor) is GetSetDescriptorType:
+        # The second is that of modules.
+        if type(descriptor) is GetSetDescriptorType or type(descriptor) is MemberDescriptorType:
             return descriptor
     return None
 
@@ -113,11 +114,16 @@ def slot_of(value: Any, cls: type, name: str) -> Any:
 
 def dotted_name(cls: type) -> str:
     """The class's module and qualified name, as valid UTF-8 of at most 200 characters; "builtins." is left out."""
-    name = _clean(_qualname_of(cls))
     try:
         module = _module_of(cls)
     except AttributeError:  # it was deleted
-        return name
+        module = None
+    return joined_name(module, _qualname_of(cls))
+
+
+def joined_name(module: Any, qualname: str) -> str:
+    """The dotted name of a class or function. Its ``__module__`` may be any object."""
+    name = _clean(qualname)
     if type(module) is not str or module == "builtins":
         return name
     return _clean(f"{module}.{name}")

@@ -1,6 +1,7 @@
 """Capture as a project meets it, with a sink that keeps what it is given."""
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 
@@ -28,14 +29,23 @@ class Captured:
         return [event for event in self.events if event.signal.rpartition(".")[2] == signal]
 
 
-@pytest.fixture
-def captured() -> Iterator[Captured]:
-    """Capture on for one test."""
+@contextmanager
+def capturing() -> Iterator[Captured]:
+    """Capture on for a block."""
     was_attached, outer = capture.is_attached(), sends.get_sink()
     captured = Captured()
     capture.set_sink(captured.sends.append)
     capture.attach()
-    yield captured
-    capture.set_sink(outer)
-    if not was_attached:
-        capture.detach()
+    try:
+        yield captured
+    finally:
+        capture.set_sink(outer)
+        if not was_attached:
+            capture.detach()
+
+
+@pytest.fixture
+def captured() -> Iterator[Captured]:
+    """Capture on for one test."""
+    with capturing() as captured:
+        yield captured

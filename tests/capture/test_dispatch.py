@@ -1,6 +1,7 @@
 """What capture sees of a dispatch, and that the project cannot tell."""
 
 import asyncio
+import contextvars
 import functools
 import gc
 import logging
@@ -9,14 +10,17 @@ import traceback
 import warnings
 import weakref
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from asgiref.sync import sync_to_async
 from django.dispatch import Signal
+from django.test import override_settings
 
 from livesignals import capture
+from livesignals.capture import counting
 from tests.capture.conftest import Captured
 
 done = Signal()
@@ -170,6 +174,60 @@ def test_a_send_inside_a_receiver_has_that_send_as_parent(captured: Captured, me
     assert outside.parent is None
 
 
+def test_parents_reach_into_threads_and_tasks_that_were_given_the_context(captured: Captured) -> None:
+    """A pool that is given a copy of the context, and a task that outlives the send; a bare thread is its own."""
+    left: list[asyncio.Task[Any]] = []
+
+    def hands_out(**named: Any) -> None:
+        with ThreadPoolExecutor(1) as pool:
+            pool.submit(contextvars.copy_context().run, further.send, "pool").result()
+            pool.submit(further.send, "bare pool").result()
+
+    async def leaves_behind(**named: Any) -> None:
+        async def later() -> None:
+            await is_over.wait()
+            await further.asend(sender="task")
+
+        left.append(asyncio.create_task(later()))
+        async with asyncio.TaskGroup() as group:
+            group.create_task(further.asend(sender="group"))
+
+    is_over = asyncio.Event()
+    done.connect(hands_out)
+    done.connect(leaves_behind)
+
+    async def main() -> None:
+        await done.asend(sender=None)
+        is_over.set()
+        await left[0]
+
+    asyncio.run(main())
+    parent = captured.of("done")[0].uid
+    parents = {event.sender: event.parent for event in captured.of("further")}
+    assert parents == {"pool": parent, "bare pool": None, "group": parent, "task": parent}
+
+
+def test_an_async_send_of_a_subclass_that_waits_before_it_hands_on_is_one_event(captured: Captured) -> None:
+    """Inside another send's receiver too, where the scope is put back at every step."""
+
+    class Patient(Signal):
+        async def asend(self, sender: Any, **named: Any) -> list[tuple[Any, Any]]:
+            await asyncio.sleep(0)
+            return await super().asend(sender, **named)
+
+    patient = Patient()
+    patient.connect(async_receiver)
+
+    async def sends_on(**named: Any) -> None:
+        await patient.asend(sender="inner")
+
+    done.connect(sends_on)
+    sent(done, "asend")
+    outer, inner = captured.events
+    assert (inner.sender, inner.parent) == ("inner", outer.uid)
+    assert [call.status for call in inner.receivers] == ["returned"]
+
+
 def test_concurrent_async_receivers_do_not_take_each_others_sends(captured: Captured) -> None:
     """Two sends under way at once: each nested one has its own parent, though receivers may share a context."""
 
@@ -256,6 +314,107 @@ def test_methods_partials_and_callable_objects_are_named_by_what_runs(captured: 
     assert names == [f"{scope}Shelf.refill", "sync_receiver", f"{scope}Shelf"]
 
 
+class Basket:
+    """Receivers of every form, sync and async."""
+
+    def method(self, **named: Any) -> None: ...
+
+    async def async_method(self, **named: Any) -> None: ...
+
+    @staticmethod
+    def static(**named: Any) -> None: ...
+
+    @classmethod
+    def of_class(cls, **named: Any) -> None: ...
+
+
+@pytest.mark.parametrize("weak", [True, False])
+@pytest.mark.parametrize("method", METHODS)
+def test_receivers_of_every_form_are_seen_under_every_method(captured: Captured, method: str, weak: bool) -> None:
+    """Bound, static and class methods, partials and functions, held weakly or not."""
+    basket = Basket()
+    partial, async_partial = functools.partial(sync_receiver), functools.partial(async_receiver)
+    for receiver in (basket.async_method, async_partial, basket.method, Basket.static, basket.of_class, partial):
+        done.connect(receiver, weak=weak)
+    assert len(sent(done, method)) == 6
+    (event,) = captured.events
+    names: dict[bool, list[str]] = {True: [], False: []}
+    for call in event.receivers:
+        names[call.is_async].append(call.name.removeprefix(f"{__name__}."))
+    assert names[False] == ["Basket.method", "Basket.static", "Basket.of_class", "sync_receiver"]
+    assert names[True] == ["Basket.async_method", "async_receiver"]
+    assert {call.status for call in event.receivers} == {"returned"}
+
+
+def test_receivers_that_an_error_kept_from_running_are_told(captured: Captured) -> None:
+    """In the order in which they would have run; also when one receiver is connected twice."""
+    ran: list[int] = []
+
+    def second_time_fails(**named: Any) -> None:
+        ran.append(1)
+        if len(ran) == 2:
+            raise ValueError("no stock left")
+
+    for uid in ("a", "b", "c"):
+        done.connect(second_time_fails, dispatch_uid=uid)
+    done.connect(sync_receiver)
+    done.connect(async_receiver)
+    with pytest.raises(ValueError, match="no stock left"):
+        done.send(sender=None)
+    (event,) = captured.events
+    assert [(call.name.rpartition(".")[2], call.status) for call in event.receivers] == [
+        ("second_time_fails", "returned"),
+        ("second_time_fails", "raised"),
+        ("second_time_fails", "not_run"),
+        ("sync_receiver", "not_run"),
+        ("async_receiver", "not_run"),
+    ]
+
+
+def test_sends_of_a_muted_signal_are_seen_without_receivers(captured: Captured) -> None:
+    """As factory_boy's mute_signals does it: another list of receivers for a while."""
+    done.connect(sync_receiver)
+    paused, done.receivers = done.receivers, []
+    try:
+        assert done.send(sender="muted") == []
+    finally:
+        done.receivers = paused
+    assert done.send(sender="heard") == [(sync_receiver, "sync")]
+    assert [(event.sender, len(event.receivers)) for event in captured.events] == [("muted", 0), ("heard", 1)]
+
+
+def test_a_signal_made_after_the_start_is_seen_by_its_name(captured: Captured, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its name is looked for when it is sent for the first time."""
+    made_late = Signal()
+    monkeypatch.setattr(f"{__name__}.made_late", made_late, raising=False)
+    made_late.send(sender=None)
+    assert [event.signal for event in captured.events] == [f"{__name__}.made_late"]
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_responses_are_the_projects_own_objects(captured: Captured, method: str) -> None:
+    """The list, its pairs, receivers and responses: the same types and the same objects as without capture."""
+    answers = [object(), object()]
+    basket = Basket()
+
+    def answers_first(**named: Any) -> object:
+        return answers[0]
+
+    async def answers_second(**named: Any) -> object:
+        return answers[1]
+
+    done.connect(answers_first)
+    done.connect(answers_second)
+    done.connect(basket.method)
+    responses = sent(done, method)
+    assert type(responses) is list
+    assert {type(pair) for pair in responses} == {tuple}
+    by_receiver = dict(responses)
+    assert by_receiver[answers_first] is answers[0]
+    assert by_receiver[answers_second] is answers[1]
+    assert by_receiver[basket.method] is None
+
+
 def test_nothing_of_the_project_is_kept_alive_past_the_send(captured: Captured) -> None:
     """Receivers, senders and arguments die when they did, though the send still waits to be described."""
 
@@ -285,6 +444,19 @@ def test_the_signal_looks_untouched(captured: Captured) -> None:
     assert done.disconnect(dispatch_uid="once")
 
 
+@pytest.mark.django_db
+def test_other_installed_apps_for_a_while_change_nothing(captured: Captured) -> None:
+    """override_settings makes the app configurations anew: nothing is attached twice, and nothing is taken away."""
+    code = Signal.send.__code__
+    with override_settings(INSTALLED_APPS=["livesignals", "django.contrib.contenttypes"]):
+        done.send(sender="other apps")
+    with override_settings(INSTALLED_APPS=["django.contrib.contenttypes"]):
+        done.send(sender="without livesignals")
+    done.send(sender="as before")
+    assert [event.sender for event in captured.of("done")] == ["other apps", "without livesignals", "as before"]
+    assert Signal.send.__code__ is code
+
+
 def test_record_is_a_receiver_like_any_other(captured: Captured) -> None:
     """Connected the usual way it records by itself, and where capture is attached the send is not doubled."""
     done.connect(capture.record)
@@ -299,15 +471,26 @@ def test_record_is_a_receiver_like_any_other(captured: Captured) -> None:
 
 
 def test_a_runaway_recursion_is_bounded(captured: Captured) -> None:
-    """Deep sends are left out; the project's own RecursionError comes as it would."""
+    """Deep sends are counted instead of kept, and the deepest that is kept says so.
+
+    The project's own RecursionError comes as it would.
+    """
 
     def again(depth: int, **named: Any) -> None:
         if depth < 150:
             done.send(sender=None, depth=depth + 1)
 
     done.connect(again)
-    done.send(sender=None, depth=0)
+    counted: list[str] = []
+    sink = counting.get_count_sink()
+    capture.set_count_sink(lambda send, status, ended: counted.append(status))
+    try:
+        done.send(sender=None, depth=0)
+    finally:
+        capture.set_count_sink(sink)
     assert len(captured.sends) == 100
+    assert counted == ["returned"] * 51
+    assert [event.kwargs["depth"] for event in captured.events if "deeper" in event.flags] == [99]
 
 
 def test_hostile_arguments_neither_raise_nor_run(captured: Captured) -> None:

@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 from django.dispatch import Signal
@@ -274,6 +275,24 @@ class TestDropping:
             "livesignals: the disk is full Make room.",
             "livesignals: the journal can be used again",
         ]
+
+    def test_sends_nested_too_deep_are_counted(self, flusher: Flusher, journal: WatchedJournal) -> None:
+        """A run-away recursion is bounded, and an event says how many sends went deeper."""
+
+        def again(n: int, **named: Any) -> None:
+            if n < 250:
+                numbered.send(sender="flusher", n=n + 1)
+
+        numbered.connect(again)
+        flusher.start()
+        try:
+            send(range(1, 2))
+        finally:
+            numbered.disconnect(again)
+        settle(flusher)
+        assert journal.numbers == [*range(1, 101)]
+        assert [event.counted.sends for event in journal.read(0, 1_000) if event.counted is not UNSET] == [150]
+        journal.assert_settled()
 
     def test_a_later_overflow_has_its_own_reason(
         self, flusher: Flusher, journal: WatchedJournal, monkeypatch: pytest.MonkeyPatch
