@@ -1,7 +1,8 @@
 """Runs the tests on every pair of Python and Django whose interpreter is present, and prints a table.
 
 What a pair runs is quick: all but the browser, the wheel and what the versions cannot change. The test of all
-signals in a browser runs on one pair with Django 6.1 as well, for Django has tasks from 6.0 on.
+signals in a browser runs on one pair with Django 6.1 as well, for Django has tasks from 6.0 on. Of each Django one
+pair, that with the newest Python, runs the part of Django's own suite that may feel capture, with capture and without.
 """
 
 import os
@@ -44,6 +45,7 @@ class Pair(NamedTuple):
     django: str
     interpreter: str  # path
     browser: bool
+    suite: bool  # of Django itself, its part
 
 
 class Outcome(NamedTuple):
@@ -65,11 +67,21 @@ def pairs(interpreters: dict[str, str]) -> list[Pair]:
     """Every pair that can be run with these interpreters."""
     with_browser = next((python for python in BROWSER_PYTHONS if python in interpreters), None)
     return [
-        Pair(python, django, interpreters[python], (python, django) == (with_browser, BROWSER_DJANGO))
+        Pair(
+            python,
+            django,
+            interpreters[python],
+            browser=(python, django) == (with_browser, BROWSER_DJANGO),
+            suite=python == max((p for p in DJANGOS if p in interpreters and django in DJANGOS[p]), key=_version),
+        )
         for python, djangos in DJANGOS.items()
         if python in interpreters
         for django in djangos
     ]
+
+
+def _version(python: str) -> tuple[int, ...]:
+    return tuple(map(int, python.split(".")))
 
 
 def run(pair: Pair) -> Outcome:
@@ -92,12 +104,14 @@ def run(pair: Pair) -> Outcome:
         runs = [[*pytest, "-m", "not browser and not wheel", *(f"--ignore={path}" for path in ONCE)]]
         if pair.browser:
             runs.append([*pytest, str(EVERY_SIGNAL)])
+        if pair.suite:
+            runs.append([pytest[0], "-m", "tests.suites", "part"])
         codes = [
             subprocess.run(arguments, cwd=ROOT, stdout=output, stderr=subprocess.STDOUT, check=False).returncode
             for arguments in runs
         ]
-    summaries = re.findall(r"^=*\s*(\d+ .* in [\d.]+s)\b", log.read_text(), re.MULTILINE)
-    words = ", ".join(summaries) or "nothing ran"
+    summaries = re.findall(r"^=*\s*(\d+ .* in [\d.]+s)\b|^(django-.* differ)", log.read_text(), re.MULTILINE)
+    words = ", ".join(map("".join, summaries)) or "nothing ran"
     return Outcome(pair, passed=not any(codes), words=words, log=log)
 
 
