@@ -31,7 +31,7 @@ FEW_ARGUMENTS, SHORT_NAME, SHORT_TEXT = 16, 64, 64
 _ENTRY_BYTES, _CONTAINER_BYTES = 16, 160
 _INT_LIMIT = 2**63
 #: Of one model: its instances have few combinations of types in their fields. Others are frozen value by value.
-_MAX_PLANS = 8
+_MAX_PLANS = 16
 
 
 class Cut(Struct, gc=False):
