@@ -1,7 +1,7 @@
 """One browser's reader: filter, cursor, frames. On the server's event loop.
 
 Catch-up and live are one mechanism: read on from the cursor. A batch in the group only says that there is more; what
-it holds is read through the feed, by id, so that a batch that the layer dropped is missed by nobody. At most ten
+it holds is read through the feed, by id, so that a batch that the layer dropped is missed by nobody. At most thirty
 frames a second go out and two are under way; what does not fit into a frame is one row that says how much it was.
 The messages are described in the README's "How it works".
 """
@@ -23,8 +23,9 @@ from livesignals.transport.feed import GROUP, LAYER_ALIAS, Feed, Problem, channe
 
 logger = logging.getLogger("livesignals")
 
-FRAME_SECONDS = 0.1
-FRAME_ROWS = 60
+FRAME_SECONDS = 1 / 30
+#: Of one frame at most, and of all frames on average: a page that has to lay out more stutters.
+FRAME_ROWS, ROWS_PER_SECOND = 60, 600
 FIRST_ROWS = 100
 READ_EVENTS = 2_000
 FRAMES_IN_FLIGHT = 2
@@ -104,6 +105,7 @@ class LiveConsumer(AsyncWebsocketConsumer):
         self.is_gone = False
         self.frames_sent = self.frames_acknowledged = 0
         self.next_frame_at = 0.0
+        self.room, self.room_at = float(FRAME_ROWS), time.monotonic()  # rows that may be shown now
         self.commands = 0.0
         self.commands_at = time.monotonic()
         self.wake = asyncio.Event()
@@ -274,9 +276,13 @@ class LiveConsumer(AsyncWebsocketConsumer):
         last = events[-1].id
         self.cursor = last
         matching = list(filter(self.filter.matches, events))
-        content = [self.feed.rendered(event, self.rendering.row_html) for event in reversed(matching[-FRAME_ROWS:])]
-        if len(matching) > FRAME_ROWS:
-            left = matching[:-FRAME_ROWS]
+        room = min(len(matching), max(1, self._room()))
+        self.room -= room
+        content = [
+            self.feed.rendered(event, self.rendering.row_html) for event in reversed(matching[len(matching) - room :])
+        ]
+        if len(matching) > room:
+            left = matching[: len(matching) - room]
             content.append(self.rendering.coalesced_html(left[0].id, left[-1].id, len(left)))
         if events[0].id > after + 1:
             content.append(self.rendering.gap_html(after + 1, events[0].id - 1, "evicted"))
@@ -284,6 +290,13 @@ class LiveConsumer(AsyncWebsocketConsumer):
             await self._frame(content, shown=len(matching), reset=False)
         if self.cursor < self.feed.head:
             self.wake.set()
+
+    def _room(self) -> int:
+        """How many rows may be shown now."""
+        now = time.monotonic()
+        self.room = min(FRAME_ROWS, self.room + (now - self.room_at) * ROWS_PER_SECOND)
+        self.room_at = now
+        return int(self.room)
 
     async def _count_waiting(self) -> None:
         events = await self.feed.read(self.counted, READ_EVENTS)
