@@ -276,13 +276,11 @@ class LiveConsumer(AsyncWebsocketConsumer):
         last = events[-1].id
         self.cursor = last
         matching = list(filter(self.filter.matches, events))
-        room = min(len(matching), max(1, self._room()))
-        self.room -= room
-        content = [
-            self.feed.rendered(event, self.rendering.row_html) for event in reversed(matching[len(matching) - room :])
-        ]
-        if len(matching) > room:
-            left = matching[: len(matching) - room]
+        count = min(len(matching), max(1, self._room()))
+        self.room -= count
+        left, shown = matching[: len(matching) - count], matching[len(matching) - count :]
+        content = [self.feed.rendered(event, self.rendering.row_html) for event in reversed(shown)]
+        if left:
             content.append(self.rendering.coalesced_html(left[0].id, left[-1].id, len(left)))
         if events[0].id > after + 1:
             content.append(self.rendering.gap_html(after + 1, events[0].id - 1, "evicted"))
