@@ -84,6 +84,7 @@ class Socket:
             max_size=None,
             max_queue=None,  # what the test does not read must not keep the socket from closing
             open_timeout=PATIENCE,
+            ping_interval=None,  # a busy machine is no server that is gone
         )
 
     def __enter__(self) -> Self:
