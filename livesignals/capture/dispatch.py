@@ -41,7 +41,7 @@ from typing import Any
 
 from django.dispatch import Signal
 
-from livesignals.capture import sends, signals
+from livesignals.capture import driven, sends, signals
 from livesignals.capture.weaving import CannotWeave, Definition, exchange, split_docstring, statements
 from livesignals.snapshot.types import class_dict_of
 
@@ -51,8 +51,8 @@ HOOKS: dict[str, Callable[..., Any]] = {
     "begin": sends.begin,
     "end": sends.end,
     "failed": sends.failed,
-    "calling": sends.calling,
-    "drive": sends.drive,
+    "calling": driven.calling,
+    "drive": driven.drive,
     "clock": sends.clock,
 }
 _SEND = "_livesignals"
