@@ -3,10 +3,15 @@
 import shutil
 from collections.abc import Iterator
 
+import hypothesis
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from tests.processes import Program, free_port
+
+# Time judges no test: a busy machine is no fault of the code.
+hypothesis.settings.register_profile("untimed", deadline=None)
+hypothesis.settings.load_profile("untimed")
 
 CHROMIUM_ARGUMENTS = [
     "--disable-background-networking",
