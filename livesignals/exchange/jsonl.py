@@ -76,7 +76,8 @@ def read(file: BinaryIO) -> Iterator[Line]:
             yield Line(number, None, f"nested deeper than {MAX_DEPTH} levels", size)
         except ValueError as error:
             words = str(error)
-            yield Line(number, None, words[:1].lower() + words[1:], size)
+            begins = words[:1] if words[:2].isupper() else words[:1].lower()
+            yield Line(number, None, begins + words[1:], size)
 
 
 def checked(event: Event) -> Event:

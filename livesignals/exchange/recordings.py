@@ -85,14 +85,18 @@ def open_recording(name: str) -> Journal:
     """
     if not exists(name):
         known = ", ".join(names())
-        raise RecordingError(f"there is no recording {name!r}", f"There are: {known}." if known else "There are none.")
+        raise RecordingError(f"There is no recording {name!r}.", f"There are: {known}." if known else "There are none.")
     return _journal(_path(name), makes=False)
 
 
 def describe(name: str) -> Recording:
     """What is known of a recording."""
     try:
-        return described(name, open_recording(name))
+        journal = open_recording(name)
+        try:
+            return described(name, journal)
+        finally:
+            journal.close()
     except (JournalError, RecordingError) as error:
         return Recording(name, problem=str(error))
 
@@ -129,11 +133,11 @@ def check_name(name: str, *, may_exist: bool) -> None:
     """Raises RecordingError for a name that cannot be used."""
     if not _NAME.fullmatch(name):
         raise RecordingError(
-            f"{name!r} is no name for a recording",
+            f"{name!r} is no name for a recording.",
             "Take up to 64 letters, digits, dots, dashes and underscores, with a letter or digit first.",
         )
     if not may_exist and exists(name):
-        raise RecordingError(f"there is a recording {name!r} already", "Choose another --name, or say --replace.")
+        raise RecordingError(f"There is a recording {name!r} already.", "Choose another --name, or say --replace.")
 
 
 def bring_in(
@@ -160,7 +164,7 @@ def bring_in(
         imported = _fill(journal, name, lines, source, tell, progress)
         journal.close()
         if not imported.events:
-            raise RecordingError(f"no line of {source} is an event; nothing was imported", "See `export --help`.")
+            raise _nothing_in(source)
         with folder_lock(folder()):
             check_name(name, may_exist=replaces)
             _remove(_path(name))  # with its log, which is not that of the new one
@@ -206,6 +210,13 @@ def _fill(
         journal.append([record_of(event) for event in events], report)
         progress(batch[-1].number, size)
     return Imported(name, stored, left_out)
+
+
+def _nothing_in(source: str) -> RecordingError:
+    return RecordingError(
+        f"No line of {source} is an event; nothing was imported.",
+        "It takes what `export` writes, one JSON object a line.",
+    )
 
 
 def _journal(path: Path, *, makes: bool) -> Journal:
