@@ -8,9 +8,9 @@ before its name, the category "error" and the colour "terrible".
 
 Times are microseconds since ``otherData.origin``: since 1970 they would be too long for what reads numbers as doubles.
 
-An event is stored when its send ends, so what a send caused comes before it. A tree waits for its topmost send, but no
-more than 4,000 events do: then the tree that has waited longest is drawn as it is known, and what belongs to it and
-comes later is drawn beside it, without an arrow.
+An event is stored when its send ends, so most of what a send caused comes before it, and waits for it; but no more than
+4,000 events do, then the tree that has waited longest is drawn as it is known. What comes later, of a thread that went
+on, finds its parent among the 4,000 sends that were drawn last. Beyond both, an arrow is missing.
 
 __ https://docs.google.com/document/d/1CvAClvFfyA5R-PhYUmn5OOQtYMH4h6I0nSsKchNAySU
 """
@@ -25,11 +25,13 @@ from msgspec import UNSET, Struct
 
 from livesignals.events import Event, ReceiverCall
 from livesignals.events.record import microseconds
-from livesignals.exchange.trace_causes import Causes
+from livesignals.exchange.trace_causes import LEAD_US, Causes
 from livesignals.exchange.trace_tracks import TOLERANCE_US, Entry, Lane, Tracks
 
 MAX_WAITING = 4_000
-#: What is inside ends so much earlier, whatever way a reader rounds to nanoseconds.
+MAX_DRAWN = 4_000
+#: What is inside begins so much later, where arrows from around it begin, and ends so much earlier, whatever way a
+#: reader rounds to nanoseconds.
 EDGE_US = 0.002
 ORIGIN_US = 24 * 3_600_000_000  # before the first event, since others may have begun earlier
 CROSS = "✗ "
@@ -70,7 +72,10 @@ class _Slice(Struct, eq=False):
     lane: Lane
     begin: float
     end: float
-    free_from: float  # up to here others are inside it
+    free_from: float = 0.0  # up to here others are inside it
+
+    def __post_init__(self) -> None:
+        self.free_from = self.begin + EDGE_US
 
     def room(self, begin: float, end: float) -> tuple[float, float] | None:
         """Where inside it a slice from *begin* to *end* goes; None when it does not fit."""
@@ -94,9 +99,13 @@ class _Trace:
         self._causes = Causes(self._tracks)
         self._waiting: OrderedDict[str, list[Event]] = OrderedDict()  # by root
         self._waiting_count = 0
+        self._drawn: OrderedDict[str, list[_Slice]] = OrderedDict()  # by uid: the send's own slice, then its receivers'
         self._arrows = 0
 
     def add(self, event: Event) -> Iterator[Entry]:
+        if event.parent in self._drawn:
+            yield from self._draw([*self._take_caused_by(event), event])
+            return
         if event.parent is not None:
             self._waiting.setdefault(event.root, []).append(event)
             self._waiting_count += 1
@@ -106,6 +115,21 @@ class _Trace:
         inside = self._waiting.pop(event.uid, [])
         self._waiting_count -= len(inside)
         yield from self._draw([*inside, event])
+
+    def _take_caused_by(self, event: Event) -> list[Event]:
+        """Of what waits, all that *event* caused, and what that caused."""
+        waiting = self._waiting.pop(event.root, [])
+        uids = {event.uid}
+        taken: list[Event] = []
+        for each in reversed(waiting):  # what caused a send comes after it
+            if each.parent in uids:
+                uids.add(each.uid)
+                taken.append(each)
+        self._waiting_count -= len(taken)
+        kept = set(map(id, taken))
+        if rest := [each for each in waiting if id(each) not in kept]:
+            self._waiting[event.root] = rest
+        return taken
 
     def close(self) -> Iterator[Entry]:
         """What still waits."""
@@ -127,18 +151,24 @@ class _Trace:
         for event in events:
             if event.parent in uids:
                 made.setdefault(event.parent or "", []).append(event)
-        drawn: set[int] = set()
+        seen: set[int] = set()
         tops = [event for event in events if event.parent not in uids]
         for top in (*tops, *events):
-            stack: list[tuple[Event, _Slice | None]] = [(top, None)]
+            stack: list[tuple[Event, _Slice | None]] = [(top, self._maker(top, self._drawn.get(top.parent or "", [])))]
             while stack:
                 event, outer = stack.pop()
-                if id(event) not in drawn:
-                    drawn.add(id(event))
-                    entries, calls = self._draw_send(event, outer)
+                if id(event) not in seen:
+                    seen.add(id(event))
+                    entries, slices = self._draw_send(event, outer)
                     yield from entries
-                    stack += [(each, self._maker(each, calls)) for each in reversed(made.get(event.uid, []))]
+                    self._remember(event.uid, slices)
+                    stack += [(each, self._maker(each, slices)) for each in reversed(made.get(event.uid, []))]
         yield from self._tracks.names()
+
+    def _remember(self, uid: str, slices: list[_Slice]) -> None:
+        self._drawn[uid] = slices
+        if len(self._drawn) > MAX_DRAWN:
+            self._drawn.popitem(last=False)
 
     def _maker(self, event: Event, slices: list[_Slice]) -> _Slice | None:
         """Of a send's slice and those of its receivers: that of the receiver which ran when *event* began."""
@@ -151,7 +181,7 @@ class _Trace:
         if event.counted is not UNSET:
             end = begin + event.counted.seconds * 1e6
             lane, begin = self._tracks.take(event.process, "counted sends", begin, end, kind="counted")
-            return [_slice_entry(_Slice(lane, begin, max(begin, end), begin), event, _said_of_count(event))], []
+            return [_slice_entry(_Slice(lane, begin, max(begin, end)), event, _said_of_count(event))], []
         if event.duration_us is None:
             lane = outer.lane if outer is not None else self._tracks.first(event.process, event.thread)
             return [_instant_entry(lane, begin, event)], []
@@ -180,21 +210,20 @@ class _Trace:
         if outer is not None and self._tracks.has(event.process, event.thread, outer.lane):
             room = outer.room(begin, end)
             if room is not None:
-                return _Slice(outer.lane, *room, room[0])
+                return _Slice(outer.lane, *room)
         lane, begin = self._tracks.take(event.process, event.thread, begin, end)
-        return _Slice(lane, begin, max(begin, end), begin)
+        return _Slice(lane, begin, max(begin, end))
 
     def _place_call(self, event: Event, begin: float, end: float, own: _Slice) -> _Slice:
         room = own.room(begin, min(end, own.end))
         if room is not None:
-            return _Slice(own.lane, *room, room[0])
+            return _Slice(own.lane, *room)
         lane, begin = self._tracks.take(event.process, event.thread, begin, end)
-        return _Slice(lane, begin, max(begin, end), begin)
+        return _Slice(lane, begin, max(begin, end))
 
     def _led_to(self, name: str, origin: _Slice, target: _Slice, entry: Entry) -> list[Entry]:
-        """The *entry* of *target* with an arrow to it from within *origin*."""
-        begin = max(min(target.begin, origin.end - EDGE_US), origin.begin)
-        end = max(begin, target.begin)
+        """The *entry* of *target* with an arrow to it from the beginning of *origin*, where nothing else is inside."""
+        begin, end = origin.begin, max(origin.begin, target.begin)
         if end > target.end:
             return [entry]  # clocks differ: it would seem to be over before it was caused
         self._arrows += 1
@@ -205,7 +234,7 @@ class _Trace:
         ]
 
     def _time(self, ts: str) -> float:
-        return float(max(0, microseconds(ts) - self._origin_us))
+        return max(LEAD_US, float(microseconds(ts) - self._origin_us))
 
 
 def _entry(phase: str, name: str, category: str, lane: Lane, ts: float, **more: Any) -> Entry:

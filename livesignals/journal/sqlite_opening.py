@@ -82,12 +82,12 @@ class JournalFile:
 
     def _open(self) -> Connections:
         with translated(self.path):
-            if not self._makes and (not self.path.exists() or is_new(self.path)):
+            if not self._makes and not self.path.exists():
                 raise JournalUnavailable(f"there is no journal {self.path}", "It was deleted, or is not there yet.")
             make_folder(self.path.parent)
             with folder_lock(self.path.parent):
                 try:
-                    if not is_new(self.path):
+                    if not is_new(self.path) or not self._makes:
                         return Connections(self.path, self._project)
                 except JournalBroken as error:
                     self._keep(error)
