@@ -43,5 +43,13 @@ class JournalBroken(JournalError):
     """What is stored cannot be read as a journal; it has to be set aside and a new one started."""
 
 
+class RecordingError(LiveSignalsError):
+    """A recording cannot be made, opened or deleted. ``hint`` says what to do about it."""
+
+    def __init__(self, message: str, hint: str = "") -> None:
+        super().__init__(message)
+        self.hint = hint
+
+
 class JournalForeign(JournalError):
     """The journal belongs to another project."""

@@ -15,9 +15,9 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, Ht
 from django.urls import Resolver404, get_resolver
 
 from livesignals.capture import muted
-from livesignals.dashboard import access, rendering
+from livesignals.dashboard import access, rendering, sources, streaming
+from livesignals.exceptions import RecordingError
 from livesignals.transport.consumer import LiveConsumer
-from livesignals.transport.process import get_feed
 
 logger = logging.getLogger("livesignals")
 
@@ -68,7 +68,7 @@ class Dashboard:
         elif scope["type"] == "http":
             with muted():
                 response = await sync_to_async(self._respond, thread_sensitive=False)(scope)
-                await _send_response(response, send, is_head=scope["method"] == "HEAD")
+                await _send_response(response, receive, send, is_head=scope["method"] == "HEAD")
         elif scope["type"] == "websocket":
             with muted():
                 await self._socket(scope, receive, send)
@@ -79,7 +79,7 @@ class Dashboard:
         request = access.page_request(scope)
         try:
             response = self._answer(request)
-        except (Resolver404, Http404, SuspiciousOperation):
+        except (Resolver404, Http404, SuspiciousOperation, RecordingError):
             response = self._not_found()
         except Exception:
             logger.exception("livesignals could not answer %s", request.path)
@@ -96,7 +96,9 @@ class Dashboard:
             return redeemed
         if not self._may_look_now(request):
             return self._not_found()
-        match = get_resolver(URLCONF).resolve("/" + request.path.removeprefix(self.prefix))
+        source, path = sources.resolve(request.path.removeprefix(self.prefix))
+        sources.put_source(request, source, self.prefix)
+        match = get_resolver(URLCONF).resolve("/" + path)
         response: HttpResponseBase = match.func(request, *match.args, **match.kwargs)
         return response
 
@@ -132,9 +134,10 @@ class Dashboard:
 
     async def _socket(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = access.page_request(scope)
-        is_page = request.path == f"{self.prefix}socket/"
         origin = request.headers.get("Origin", "")
-        if not is_page or not access.is_same_origin(request, origin) or not await self._may_look(scope):
+        may_look = access.is_same_origin(request, origin) and await self._may_look(scope)
+        source = await sync_to_async(self._page_of, thread_sensitive=False)(request.path) if may_look else None
+        if source is None:
             await receive()  # websocket.connect
             await send({"type": "websocket.close"})
             return
@@ -142,13 +145,21 @@ class Dashboard:
         async def may_still_look() -> bool:
             return await self._may_look(scope)
 
-        consumer = LiveConsumer(feed=get_feed(), rendering=rendering, may_still_look=may_still_look)
+        consumer = LiveConsumer(feed=source.feed, rendering=rendering, may_still_look=may_still_look)
         await consumer(scope, receive, send)
 
     async def _may_look(self, scope: Scope) -> bool:
         return await sync_to_async(lambda: self._may_look_now(access.page_request(scope)), thread_sensitive=False)()
 
     # On a worker thread
+
+    def _page_of(self, path: str) -> sources.Source | None:
+        """Whose socket is at this path, if one is."""
+        try:
+            source, rest = sources.resolve(path.removeprefix(self.prefix))
+        except RecordingError:
+            return None
+        return source if rest == "socket/" else None
 
     def _may_look_now(self, request: HttpRequest) -> bool:
         from django.db import close_old_connections
@@ -164,13 +175,17 @@ class Dashboard:
             close_old_connections()
 
 
-async def _send_response(response: HttpResponseBase, send: Send, *, is_head: bool) -> None:
+async def _send_response(response: HttpResponseBase, receive: Receive, send: Send, *, is_head: bool) -> None:
     headers = [(name.encode("ascii").lower(), value.encode("latin1")) for name, value in response.items()]
     headers += [
         (b"set-cookie", cookie.output(header="").strip().encode("ascii")) for cookie in response.cookies.values()
     ]
-    body: bytes = response.content  # type: ignore[attr-defined]  # nothing here streams
+    start = {"type": "http.response.start", "status": response.status_code, "headers": headers}
+    if isinstance(response, streaming.StreamedResponse):
+        await streaming.send_streamed(response, start, receive, send, is_head=is_head)
+        return
+    body: bytes = response.content  # type: ignore[attr-defined]
     if b"content-length" not in dict(headers):
         headers.append((b"content-length", b"%d" % len(body)))
-    await send({"type": "http.response.start", "status": response.status_code, "headers": headers})
+    await send(start)
     await send({"type": "http.response.body", "body": b"" if is_head else body})

@@ -6,6 +6,7 @@ The rest are Django templates of an engine of our own, so that nothing hangs on 
 """
 
 from collections.abc import Iterable
+from datetime import UTC, datetime
 from html import escape
 from math import log10
 from pathlib import Path
@@ -19,6 +20,7 @@ from msgspec import UNSET
 
 from livesignals.catalogue.builtin import BUILTIN, FAMILIES, Family
 from livesignals.events import Counted, Event, encode
+from livesignals.exchange.recordings import Recording
 from livesignals.filters.fields import Field
 
 SLOW_US = 10_000.0  # as the filter's is:slow
@@ -335,11 +337,20 @@ _SUMMARIES = {
 # The page and the pane
 
 
-def index_html(*, base: str, assets: str, socket_url: str, fields: Iterable[Field]) -> str:
+def index_html(
+    *,
+    base: str,
+    assets: str,
+    socket_url: str,
+    fields: Iterable[Field],
+    recording: Recording | None = None,
+    live_url: str = "",
+) -> str:
     """The whole page.
 
     *base* is the page's own path and *assets* that of ``static/livesignals/``, both with a slash at the end;
-    *fields* are what a filter can ask about, for the help.
+    *fields* are what a filter can ask about, for the help. *recording* is what the page shows instead of what
+    happens now, and *live_url* the path of the page that shows that.
     """
     return _render(
         "livesignals/index.html",
@@ -348,11 +359,34 @@ def index_html(*, base: str, assets: str, socket_url: str, fields: Iterable[Fiel
             "assets": assets,
             "socket_url": socket_url,
             "fields": fields,
+            "recording": recording and _recording(recording),
+            "live_url": live_url,
             "families": FAMILIES.values(),
             "language": get_language() or "en",
             "direction": "rtl" if get_language_bidi() else "ltr",
         },
     )
+
+
+def recordings_html(recordings: Iterable[tuple[str, Recording]], *, current: str, live: str) -> str:
+    """The recordings as (path of its page, recording) in a list of links; *current* is the name of the one that is
+    open, "" when it is the live journal, whose path is *live*."""
+    known = [{"url": url, **_recording(each)} for url, each in recordings]
+    return _render("livesignals/recordings.html", {"recordings": known, "current": current, "live": live})
+
+
+def _recording(recording: Recording) -> dict[str, str]:
+    """A recording in words."""
+    count = ngettext("%(n)s send", "%(n)s sends", recording.events) % {"n": f"{recording.events:,}"}
+    imported = datetime.fromtimestamp(recording.imported_us / 1e6, UTC)
+    return {
+        "name": recording.name,
+        "count": count,
+        "source": recording.source,
+        "problem": recording.problem,
+        "imported": f"{imported:%Y-%m-%d %H:%M} UTC",
+        "imported_iso": f"{imported:%Y-%m-%dT%H:%M:%SZ}",
+    }
 
 
 def detail_html(event: Event, tree: Iterable[tuple[int, Event]] = ()) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 
 from livesignals.dashboard.access import OneTimeLinks
 from livesignals.dashboard.asgi import Dashboard
+from livesignals.dashboard.backpressure import drained
 from livesignals.exceptions import LiveSignalsError
 
 
@@ -33,6 +34,11 @@ def serve(dashboard: Dashboard, *, host: str, port: int, announce: Callable[[str
         def listen_success(self, listening: Any) -> None:
             super().listen_success(listening)
             announce(links.link)
+
+        async def handle_reply(self, protocol: Any, message: dict[str, Any]) -> None:
+            await super().handle_reply(protocol, message)
+            if message.get("more_body"):
+                await drained(protocol)
 
     _Server(
         application=dashboard,

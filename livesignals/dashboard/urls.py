@@ -2,11 +2,13 @@
 
 from django.urls import path
 
-from livesignals.dashboard import views
+from livesignals.dashboard import takeaway, views
 
 urlpatterns = [
     path("", views.index, name="index"),
     path("events/<str:epoch>/<int:event_id>/", views.event, name="event"),
     path("range/", views.events_between, name="range"),
+    path("download/", takeaway.download, name="download"),
+    path("recordings/", takeaway.listing, name="recordings"),
     path("static/<path:path>", views.static, name="static"),
 ]

@@ -3,18 +3,18 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from django.http import FileResponse, Http404, HttpRequest, HttpResponse, HttpResponseBase
+from django.http import FileResponse, Http404, HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect
 from django.utils.html import format_html
 from django.utils.translation import gettext
 from django.views.static import serve
 
 import livesignals
-from livesignals.dashboard import rendering
+from livesignals.dashboard import rendering, sources
+from livesignals.dashboard.sources import source_of
 from livesignals.events import Event
 from livesignals.exceptions import FilterError, JournalError
 from livesignals.filters import FIELDS, Filter, parse
 from livesignals.journal import Journal
-from livesignals.transport.process import get_journal
 
 #: At most so many rows are opened from one row that stands for many.
 RANGE_ROWS = 500
@@ -29,20 +29,32 @@ STATIC_ROOT = next(
 
 def index(request: HttpRequest) -> HttpResponse:
     """The page."""
+    if name := request.GET.get("recording"):
+        return _to_recording(request, name)
     base = request.path
     html = rendering.index_html(
         base=base,
         assets=f"{base}static/livesignals/",
         socket_url=f"{base}socket/",
         fields=FIELDS,
+        recording=source_of(request).recording(),
+        live_url=sources.page_of(request, ""),
     )
     return HttpResponse(html)
+
+
+def _to_recording(request: HttpRequest, name: str) -> HttpResponse:
+    """``?recording=NAME`` is another address of a recording's page."""
+    sources.resolve(f"{sources.RECORDINGS}{name}/")
+    query = request.GET.copy()
+    del query["recording"]
+    return HttpResponseRedirect(f"{sources.page_of(request, name)}{'?' if query else ''}{query.urlencode()}")
 
 
 def event(request: HttpRequest, epoch: str, event_id: int) -> HttpResponse:
     """The detail pane of one event."""
     try:
-        journal = get_journal()
+        journal = source_of(request).get_journal()
         bounds = journal.bounds()
         found = journal.get(event_id) if bounds.epoch == epoch and event_id <= bounds.last else None
         if found is None:
@@ -63,7 +75,7 @@ def events_between(request: HttpRequest) -> HttpResponse:
     except FilterError as error:
         return _notice(str(error), status=400)
     try:
-        journal = get_journal()
+        journal = source_of(request).get_journal()
         bounds = journal.bounds()
         if request.GET.get("epoch", bounds.epoch) != bounds.epoch or last < bounds.first:
             return _notice(gettext("These events are not retained any more."), status=404)

@@ -26,6 +26,7 @@ __all__ = [
     "Outcome",
     "Problem",
     "ProcessReport",
+    "SqliteJournal",
     "Tail",
     "open_journal",
 ]

@@ -49,11 +49,11 @@ Stored = tuple[int, bytes]  # id and body
 
 
 class SqliteJournal(Journal):
-    """See `Journal`. The file is opened, or made, at the first use."""
+    """See `Journal`. The file is opened at the first use; made too, if it *makes* files."""
 
-    def __init__(self, path: Path, *, project: str, retain_events: int, retain_bytes: int) -> None:
+    def __init__(self, path: Path, *, project: str, retain_events: int, retain_bytes: int, makes: bool = True) -> None:
         super().__init__(project=project, retain_events=retain_events, retain_bytes=retain_bytes)
-        self._file = JournalFile(path, project)
+        self._file = JournalFile(path, project, makes=makes)
         self._known: tuple[str, ProcessReport] | None = None  # what was stored last, and in which epoch
         self._seen: tuple[Connections, int] | None = None  # by `changed`
 

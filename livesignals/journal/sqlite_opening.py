@@ -26,9 +26,11 @@ T = TypeVar("T")
 class JournalFile:
     """The file at a path, for all threads of the process. Nothing is opened before `run`."""
 
-    def __init__(self, path: Path, project: str) -> None:
+    def __init__(self, path: Path, project: str, *, makes: bool = True) -> None:
+        """*makes*: whether a file that is missing or broken gives way to a new one; else it is an error."""
         self.path = path.expanduser().resolve()
         self._project = project
+        self._makes = makes
         self._lock = threading.Lock()  # guards the two below
         self._connections: Connections | None = None
         self._notice = ""  # of a file that was set aside, until the next one could be made
@@ -43,6 +45,7 @@ class JournalFile:
             except Superseded:
                 continue
             except JournalBroken as error:
+                self._keep(error)
                 self._retire(connections, str(error))
         raise JournalUnavailable(
             f"the journal {self.path} is replaced or broken again as soon as it was opened",
@@ -79,17 +82,24 @@ class JournalFile:
 
     def _open(self) -> Connections:
         with translated(self.path):
+            if not self._makes and not self.path.exists():
+                raise JournalUnavailable(f"there is no journal {self.path}", "It was deleted, or is not there yet.")
             make_folder(self.path.parent)
             with folder_lock(self.path.parent):
                 try:
-                    if not is_new(self.path):
+                    if not is_new(self.path) or not self._makes:
                         return Connections(self.path, self._project)
                 except JournalBroken as error:
+                    self._keep(error)
                     self._notice = set_aside(self.path, str(error))
                 make_file(self.path)
                 make_journal(self.path, self._project, self._notice)
                 self._notice = ""
                 return Connections(self.path, self._project)
+
+    def _keep(self, error: JournalBroken) -> None:
+        if not self._makes:
+            raise JournalUnavailable(f"the journal {self.path} is broken: {error}", "Import it again.") from error
 
     def _retire(self, connections: Connections, reason: str) -> None:
         """Set a broken file aside, unless another thread or process has done so."""

@@ -19,7 +19,7 @@ from channels.generic.websocket import AsyncWebsocketConsumer
 from livesignals.events import Event
 from livesignals.exceptions import FilterError, JournalError
 from livesignals.filters import Filter, parse
-from livesignals.transport.feed import GROUP, LAYER_ALIAS, Feed, Problem, channel_layer
+from livesignals.transport.feed import LAYER_ALIAS, Feed, Problem, channel_layer
 
 logger = logging.getLogger("livesignals")
 
@@ -87,12 +87,12 @@ def _understood(said: str | bytes) -> Command:
 class LiveConsumer(AsyncWebsocketConsumer):
     """The socket of one page."""
 
-    groups = [GROUP]
     channel_layer_alias = LAYER_ALIAS
 
     def __init__(self, *, feed: Feed, rendering: Rendering, may_still_look: Callable[[], Awaitable[bool]]) -> None:
         super().__init__()
         self.feed = feed
+        self.groups = [feed.group]
         self.rendering = rendering
         self.may_still_look = may_still_look
         self.filter: Filter = parse("")

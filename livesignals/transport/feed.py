@@ -48,10 +48,11 @@ class Problem(Struct, frozen=True):
 
 
 class Feed:
-    """Follows one journal for all consumers of a process."""
+    """Follows one journal for all consumers of a process, which are in the group of that name."""
 
-    def __init__(self, get_journal: Callable[[], Journal]) -> None:
+    def __init__(self, get_journal: Callable[[], Journal], group: str = GROUP) -> None:
         self._get_journal = get_journal
+        self.group = group
         self._ring: deque[Event] = deque(maxlen=RING_EVENTS)
         self._follower = ThreadPoolExecutor(1, thread_name_prefix="livesignals-follow")
         self._workers = ThreadPoolExecutor(2, thread_name_prefix="livesignals-read")
@@ -160,7 +161,7 @@ class Feed:
                 announced = message["epoch"], message["last"]
                 has_more = message["last"] - message["after"] >= BATCH_EVENTS
                 self.receive(message)
-                await layer.group_send(GROUP, message)
+                await layer.group_send(self.group, message)
 
     def _next_batch(self, announced: tuple[str, int], has_more: bool) -> dict[str, Any] | None:
         """Wait up to half a second for events after *announced*, an epoch and an id. On the following thread."""
@@ -196,7 +197,7 @@ class Feed:
             else:
                 if outcomes:
                     self._resolve(outcomes)
-                    await layer.group_send(GROUP, {"type": "livesignals.outcomes", "outcomes": outcomes})
+                    await layer.group_send(self.group, {"type": "livesignals.outcomes", "outcomes": outcomes})
             await asyncio.sleep(COUNTS_SECONDS)
 
     def _resolve(self, outcomes: dict[str, str]) -> None:

@@ -1,5 +1,7 @@
 """The command line, as people and programs use it: real processes, real journals, real faults."""
 
+import csv
+import io
 import json
 import os
 import re
@@ -254,6 +256,110 @@ def test_since_begins_after_an_id(site: Site) -> None:
     refused = site.run("livesignals", "tail", "--no-follow", "--since", "yesterday")
     assert refused.returncode == 1
     assert "takes an id or the word start, not 'yesterday'" in refused.stderr
+
+
+@pytest.mark.parametrize("form", ["csv", "trace"])
+def test_export_writes_tables_and_traces(site: Site, form: str) -> None:
+    """To standard output as to a file; each event is there once."""
+    count = len(site.livesignals("export").splitlines())
+    written = site.livesignals("export", "--format", form)
+    if form == "csv":
+        assert len(list(csv.DictReader(io.StringIO(written)))) == count
+    else:
+        drawn = [entry for entry in json.loads(written)["traceEvents"] if entry["ph"] in "Xi"]
+        assert sum("send" in entry["cat"].split(",") for entry in drawn) == count
+    assert SECRET not in written
+
+
+# Recordings
+
+
+def test_what_was_exported_is_imported_as_a_recording(site: Site, tmp_path: Path, path: Path) -> None:
+    """It is listed, exported again as it was, and deleted; the live journal knows nothing of it."""
+    file = tmp_path / "monday.jsonl"
+    file.write_text(site.livesignals("export", "-signal:*prepared"), encoding="utf-8")
+    count = len(file.read_text(encoding="utf-8").splitlines())
+    said = site.livesignals("import", str(file), journal=path)
+    assert said == f"{count:,} events imported as the recording monday\n"
+    assert re.fullmatch(rf"monday  {count:,} events, imported \S+ \S+ from monday.jsonl\n", listed(site, path))
+    assert site.livesignals("export", journal=path) == ""
+
+    again = site.livesignals("export", "--recording", "monday", journal=path)
+    assert without_place(again) == without_place(file.read_text(encoding="utf-8"))
+    refused = site.run("livesignals", "import", str(file), journal=path)
+    assert (refused.returncode, "--replace" in refused.stderr) == (1, True)
+    site.livesignals("import", str(file), "--replace", journal=path)
+    site.livesignals("recordings", "--delete", "monday", journal=path)
+    assert listed(site, path) == ""
+    gone = site.run("livesignals", "export", "--recording", "monday", journal=path)
+    assert (gone.returncode, gone.stderr) == (1, "CommandError: There is no recording 'monday'. There are none.\n")
+
+
+def listed(site: Site, path: Path) -> str:
+    return site.livesignals("recordings", journal=path)
+
+
+def without_place(lines: str) -> list[dict[str, Any]]:
+    """Events without what a journal gives."""
+    return [{**json.loads(line), "epoch": "", "id": 0} for line in lines.splitlines()]
+
+
+def test_lines_that_are_no_events_are_told_by_number(site: Site, tmp_path: Path, path: Path) -> None:
+    """The first twenty one by one, the others as a count; what is an event is imported."""
+    file = tmp_path / "mixed.jsonl"
+    good = encode(make_event()).decode()
+    wrong = good.replace('"signal":"django.db.models.signals.post_save"', '"signal":17')
+    file.write_text("\n".join([good, wrong, "\x1b[2J", *["{}"] * 30, good]), encoding="utf-8")
+    done = site.run("livesignals", "import", str(file), journal=path)
+    assert done.returncode == 0
+    assert done.stdout == "2 events imported as the recording mixed; 32 lines left out\n"
+    told = done.stderr.splitlines()
+    assert told[0] == "line 2: expected `str`, got `int` - at `$.signal`; left out"
+    assert told[-2:] == [
+        "line 21: object missing required field `uid`; left out",
+        "further lines that are left out are counted, not told",
+    ]
+    assert "\x1b" not in done.stderr
+
+
+@pytest.mark.parametrize("file", ["missing.jsonl", ".", "/dev/null"])
+def test_a_file_that_cannot_be_imported_is_named(site: Site, path: Path, file: str) -> None:
+    """In a sentence; no recording is made."""
+    done = site.run("livesignals", "import", file, "--name", "none", journal=path)
+    assert done.returncode == 1
+    assert re.fullmatch(r"CommandError: .+\.\n", done.stderr)
+    assert listed(site, path) == ""
+
+
+# Receivers
+
+
+def test_receivers_are_listed_with_their_signals(site: Site) -> None:
+    """Names, places, senders and how each is connected; and how often it was called of late."""
+    signals = {each["signal"]: each for each in json.loads(site.livesignals("receivers", "--json"))}
+    saved = {each["name"]: each for each in signals["django.db.models.signals.post_save"]["receivers"]}
+    profile = saved["project.shop.receivers.open_profile"]
+    recent = profile.pop("recent")
+    assert profile == {
+        "name": "project.shop.receivers.open_profile",
+        "place": profile["place"],
+        "async": False,
+        "weak": True,
+        "dispatch_uid": "shop.open_profile",
+        "sender": "auth.User",
+    }
+    assert profile["place"].startswith("project/shop/receivers.py:")
+    assert (recent["calls"], recent["raised"], recent["duration_us"] > 0) == (1, 0, True)
+    supplier = signals["project.shop.signals.stock_low"]["receivers"]
+    assert [(each["name"], each["async"]) for each in supplier] == [
+        ("project.shop.receivers.order_from_supplier", True)
+    ]
+    assert signals["django.db.models.signals.pre_init"] == {
+        "signal": "django.db.models.signals.pre_init",
+        "family": "model",
+        "receivers": [],
+    }
+    assert "project.shop.receivers.open_profile  project/shop/receivers.py:" in site.livesignals("receivers")
 
 
 # Filters

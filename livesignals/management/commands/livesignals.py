@@ -1,5 +1,6 @@
-"""``manage.py livesignals serve | tail | export | prune | doctor``."""
+"""``manage.py livesignals serve | tail | export | import | recordings | receivers | prune | doctor``."""
 
+import os
 import re
 import signal
 import sys
@@ -7,20 +8,27 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, BinaryIO, TextIO
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
-from msgspec import UNSET
+from msgspec import UNSET, json, to_builtins
 
 from livesignals import conf
 from livesignals.events import Event, encode
 from livesignals.exceptions import FilterError, JournalError, LiveSignalsError
-from livesignals.filters import Filter, parse
+from livesignals.exchange import jsonl, recordings
+from livesignals.exchange.formats import FORMATS
+from livesignals.exchange.progress import Progress
+from livesignals.exchange.reading import follow, retained
+from livesignals.filters import parse
 from livesignals.journal import Journal
 from livesignals.transport.process import get_journal
 
-POLL_SECONDS = 0.05
-READ_EVENTS = 500
+if TYPE_CHECKING:
+    from livesignals.exchange.receivers import Listed, Receiver
+
+#: At most so many lines that an import leaves out are told one by one.
+TOLD_LINES = 20
 
 
 class Command(BaseCommand):
@@ -44,10 +52,39 @@ class Command(BaseCommand):
         )
         tail.add_argument("--no-follow", action="store_true", help="end with what is there now")
 
-        export = actions.add_parser("export", help="what is retained, for other programs")
-        export.add_argument("filter", nargs="*", default=[], help="such as: sender:shop.* -is:error")
-        export.add_argument("--format", choices=["jsonl"], default="jsonl", help="jsonl: one JSON object a line")
+        export = actions.add_parser(
+            "export",
+            help="what is retained, for other programs",
+            description="Writes what is retained, oldest first. jsonl: one JSON object a line, for programs, and for"
+            " `import`. csv: for spreadsheets. trace: Chrome trace events, to be opened at ui.perfetto.dev.",
+        )
+        export.add_argument("filter", nargs="*", default=[], help="such as: sender:shop.* ts:2026-01-02..2026-01-03")
+        export.add_argument("--format", choices=list(FORMATS), default="jsonl", help="(%(default)s)")
         export.add_argument("-o", "--output", default="-", metavar="FILE", help="where to; - is standard output")
+        export.add_argument("--recording", metavar="NAME", help="of this recording instead of the live journal")
+
+        bring = actions.add_parser(
+            "import",
+            help="a file that export wrote, as a recording of its own",
+            description="Opens JSON Lines that `export` wrote as a recording: a journal of its own, never mixed with"
+            " what happens in this project. Each line is checked; what is no event is told by its number and left out."
+            ' Exits with 1 when nothing could be imported. The dashboard lists recordings under "Take away".',
+        )
+        bring.add_argument("file", help="- is standard input")
+        bring.add_argument("--name", help="what the recording is called (as the file)")
+        bring.add_argument("--replace", action="store_true", help="instead of a recording that has this name")
+
+        listing = actions.add_parser("recordings", help="what was imported")
+        listing.add_argument("--json", action="store_true", help="one JSON object a line")
+        listing.add_argument("--delete", metavar="NAME", help="remove this one")
+
+        receivers = actions.add_parser(
+            "receivers",
+            help="which receivers are connected to which signals",
+            description="Lists what is connected once the project's apps are loaded; what only an imported URLconf"
+            " connects is not there. Calls and times are those of the newest 10,000 events.",
+        )
+        receivers.add_argument("--json", action="store_true", help="one JSON list")
 
         prune = actions.add_parser("prune", help="forget old events now")
         prune.add_argument("--keep", type=int, default=0, metavar="N", help="the newest events to keep (%(default)s)")
@@ -59,7 +96,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:
-            getattr(self, options["action"])(**options)
+            getattr(self, "import_" if options["action"] == "import" else options["action"])(**options)
         except FilterError as error:
             pointer = " " * (error.column - 1) + "^"
             text = " ".join(options["filter"])
@@ -91,44 +128,130 @@ class Command(BaseCommand):
         bounds = journal.bounds()
         after = bounds.last if since is None and not no_follow else _since(since, bounds.first - 1)
         with _interrupts() as is_interrupted:
-            for event in _follow(
+            for event in follow(
                 journal,
                 chosen,
                 after,
                 bounds.epoch,
                 tell=self.stderr.write,
-                follow=not no_follow,
+                waits=not no_follow,
                 is_over=is_interrupted,
             ):
                 self.stdout.write(encode(event).decode() if json else _line(event))
                 self.stdout.flush()
 
-    def export(self, *, filter: list[str], output: str, **options: Any) -> None:
+    def export(
+        self, *, filter: list[str], format: str, output: str, recording: str | None = None, **options: Any
+    ) -> None:
         """Write what is retained, oldest first."""
-        chosen, journal = parse(" ".join(filter)), get_journal()
-        bounds = journal.bounds()
-        count = 0
+        chosen = parse(" ".join(filter))
+        journal = get_journal() if recording is None else recordings.open_recording(recording)
+        bounds, count = journal.bounds(), 0
+        progress = Progress(sys.stderr, "events", bounds.last + 1 - bounds.first)
+
+        def tell(gap: str) -> None:
+            progress.clear()
+            self.stderr.write(gap)
+
+        def counted() -> Iterator[Event]:
+            nonlocal count
+            for event in retained(journal, chosen, tell=tell, scanned=scanned):
+                count += 1
+                yield event
+
+        def scanned(event_id: int) -> None:
+            progress.tell(count, event_id + 1 - bounds.first)
+
         try:
-            with nullcontext(sys.stdout) if output == "-" else Path(output).open("w", encoding="utf-8") as file:
-                for event in _follow(
-                    journal,
-                    chosen,
-                    bounds.first - 1,
-                    bounds.epoch,
-                    tell=self.stderr.write,
-                    follow=False,
-                    until=bounds.last,
-                ):
-                    file.write(encode(event).decode() + "\n")
-                    count += 1
+            # Lines end as the format says, on every system.
+            with (
+                nullcontext(sys.stdout)
+                if output == "-"
+                else Path(output).open("w", encoding="utf-8", newline="") as file
+            ):
+                for text in FORMATS[format].write(counted()):
+                    file.write(text)
                 file.flush()
         except BrokenPipeError:
             raise
         except OSError as error:
             where = "standard output" if output == "-" else output
             raise CommandError(f"{where} cannot be written: {error.strerror or error}.") from None
+        finally:
+            progress.clear()
         if output != "-":
             self.stderr.write(f"{count} events written to {output}")
+
+    def import_(self, *, file: str, name: str | None, replace: bool, **options: Any) -> None:
+        """Make a recording of a file."""
+        name = name if name is not None else recordings.name_from(file)
+        recordings.check_name(name, may_exist=replace)  # before much is read
+        left_out = 0
+        progress = Progress(sys.stderr, "lines")
+
+        def tell(line: jsonl.Line) -> None:
+            nonlocal left_out
+            left_out += 1
+            progress.clear()
+            if left_out <= TOLD_LINES:
+                self.stderr.write(f"line {line.number}: {_printable(line.problem)}; left out")
+            elif left_out == TOLD_LINES + 1:
+                self.stderr.write("further lines that are left out are counted, not told")
+
+        try:
+            with nullcontext(sys.stdin.buffer) if file == "-" else Path(file).open("rb") as source:
+                progress.whole = _size(source)
+                imported = recordings.bring_in(
+                    name,
+                    jsonl.read(source),
+                    source="standard input" if file == "-" else Path(file).name,
+                    replaces=replace,
+                    tell=tell,
+                    progress=progress.tell,
+                )
+        except OSError as error:
+            where = "standard input" if file == "-" else file
+            raise CommandError(f"{where} cannot be read: {error.strerror or error}.") from None
+        finally:
+            progress.clear()
+        lines = f"; {imported.left_out:,} lines left out" if imported.left_out else ""
+        self.stdout.write(f"{imported.events:,} events imported as the recording {name}{lines}")
+
+    def recordings(self, *, json: bool, delete: str | None, **options: Any) -> None:
+        """List recordings, or delete one."""
+        if delete is not None:
+            recordings.delete(delete)
+            self.stderr.write(f"the recording {delete} was deleted")
+            return
+        for recording in map(recordings.describe, recordings.names()):
+            if json:
+                self.stdout.write(_json(recording))
+            elif recording.problem:
+                self.stdout.write(f"{recording.name}  {recording.problem}")
+            else:
+                made = time.strftime("%Y-%m-%d %H:%M", time.localtime(recording.imported_us / 1e6))
+                source = _printable(recording.source)
+                self.stdout.write(f"{recording.name}  {recording.events:,} events, imported {made} from {source}")
+
+    def receivers(self, *, json: bool, **options: Any) -> None:
+        """List which receivers are connected to which signals."""
+        from livesignals.exchange.receivers import listed
+
+        try:
+            signals = listed(get_journal())
+        except JournalError as error:
+            self.stderr.write(f"calls are not counted: {error} {error.hint}")
+            signals = listed(None)
+        if json:
+            self.stdout.write(_json([_flat(each) for each in signals]))
+            return
+        for each in signals:
+            if each.receivers:
+                self.stdout.write(self.style.MIGRATE_HEADING(_printable(each.signal)))
+            for receiver in each.receivers:
+                self.stdout.write("  " + _printable(_receiver_line(receiver)))
+        silent = sum(not each.receivers for each in signals)
+        self.stdout.write(f"{silent} other signals have no receiver")
 
     def prune(self, *, keep: int, **options: Any) -> None:
         """Forget old events now."""
@@ -196,40 +319,45 @@ def _interrupts() -> Iterator[Callable[[], bool]]:
         signal.signal(signal.SIGINT, outer)
 
 
-def _follow(
-    journal: Journal,
-    chosen: Filter,
-    after: int,
-    epoch: str,
-    *,
-    tell: Callable[[str], object],
-    follow: bool,
-    until: int | None = None,
-    is_over: Callable[[], bool] = lambda: False,
-) -> Iterator[Event]:
-    """Matching events after an id, in order; with *follow*, for ever. What has been evicted meanwhile is told."""
-    while True:
-        bounds = journal.bounds()
-        if bounds.epoch != epoch:
-            tell("the journal began anew: ids start over under another epoch")
-            epoch, after = bounds.epoch, bounds.first - 1
-        elif bounds.first > after + 1:
-            tell(f"gap: {bounds.first - 1 - after} events from id {after + 1} on were evicted before they were read")
-            after = bounds.first - 1
-        found = journal.search_forward(chosen, after=after, limit=READ_EVENTS)
-        for event in found.events:
-            if is_over() or (until is not None and event.id > until):
-                return
-            yield event
-        after = found.scanned_to
-        if not found.exhausted:
-            continue
-        if not follow or (until is not None and after >= until):
-            return
-        while not journal.changed():
-            if is_over():
-                return
-            time.sleep(POLL_SECONDS)
+def _new_file(path: str) -> TextIO:
+    """Lines end as what is written says, on every system."""
+    return Path(path).open("w", encoding="utf-8", newline="")
+
+
+def _size(file: BinaryIO) -> int | None:
+    """Of a real file, in bytes."""
+    return os.fstat(file.fileno()).st_size or None
+
+
+def _json(value: Any) -> str:
+    return json.encode(value).decode()
+
+
+def _flat(listed: "Listed") -> dict[str, Any]:
+    """A signal as JSON has it: each receiver in one object."""
+    receivers = [to_builtins(each.connection) | {"recent": to_builtins(each.recent)} for each in listed.receivers]
+    return {"signal": listed.signal, "family": listed.family, "receivers": receivers}
+
+
+def _receiver_line(receiver: "Receiver") -> str:
+    connection, recent = receiver.connection, receiver.recent
+    parts = [
+        connection.name,
+        connection.place,
+        f"sender {connection.sender}" if connection.sender is not None else "",
+        "async" if connection.is_async else "",
+        "" if connection.is_weak else "strong",
+        f"dispatch_uid {connection.dispatch_uid}" if connection.dispatch_uid is not None else "",
+    ]
+    if recent is not None and recent.calls:
+        parts.append(f"{recent.calls:,} calls, {recent.duration_us / recent.calls / 1000:.1f} ms each")
+        parts.append(f"{recent.raised:,} raised" if recent.raised else "")
+    return "  ".join(part for part in parts if part)
+
+
+def _printable(text: str) -> str:
+    """Without what a terminal would obey."""
+    return "".join(c if c.isprintable() else "\ufffd" for c in text)
 
 
 def _line(event: Event) -> str:
@@ -247,4 +375,4 @@ def _line(event: Event) -> str:
         "".join(f"{call.name} raised {call.error.type}" for call in raised if call.error),
         f"· {event.cause.name}" if event.cause else "",
     ]
-    return "".join(c if c.isprintable() else "\ufffd" for c in "  ".join(part for part in parts if part))
+    return _printable("  ".join(part for part in parts if part))

@@ -8,3 +8,4 @@ import "./pause.js";
 import "./filter.js";
 import "./detail.js";
 import "./keyboard.js";
+import "./takeaway.js";

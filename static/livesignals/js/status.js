@@ -34,7 +34,8 @@ function current() {
   if (!connected) return failures ? "reconnecting" : "connecting";
   if (Date.now() - heardAt > SILENCE_MS) return "stale";
   if (standing.paused) return "paused";
-  return behind ? "catching-up" : "live";
+  if (behind) return "catching-up";
+  return "recording" in document.body.dataset ? "recording" : "live";
 }
 
 /** A refused handshake looks like a server that is away (1006): ask by HTTP which of the two it is. */
