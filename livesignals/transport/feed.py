@@ -58,6 +58,7 @@ class Feed:
         self._rows: dict[int, str] = {}
         self._tasks: list[asyncio.Task[None]] = []
         self._outcomes_seen: int | None = None
+        self.counting = asyncio.Lock()  # held while somebody's histogram is made
         self.watchers = 0
         self._rates: deque[tuple[float, int]] = deque()
         self.epoch = ""

@@ -7,4 +7,5 @@ import "./rows.js";
 import "./pause.js";
 import "./filter.js";
 import "./detail.js";
+import "./recorder.js";
 import "./keyboard.js";

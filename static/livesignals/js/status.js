@@ -33,6 +33,7 @@ export function tell(text) {
 function current() {
   if (!connected) return failures ? "reconnecting" : "connecting";
   if (Date.now() - heardAt > SILENCE_MS) return "stale";
+  if (standing.replay) return "replay";
   if (standing.paused) return "paused";
   return behind ? "catching-up" : "live";
 }
@@ -78,7 +79,7 @@ for (const type of ["filter", "error", "rows", "scanned"]) {
 }
 
 on("state", ({ live }) => {
-  behind = !live && !standing.paused;
+  behind = !live && !standing.paused && !standing.replay;
   show();
 });
 
