@@ -135,6 +135,7 @@ class Feed:
         if self.bounds.epoch != self.epoch or self.bounds.last != self.head:
             self._ring.clear()
             self._rows.clear()
+            self.newest = None  # nobody looked while others came
         self.epoch, self.head = self.bounds.epoch, self.bounds.last
 
     async def _follow(self) -> None:

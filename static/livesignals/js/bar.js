@@ -58,7 +58,7 @@ const step = () => (histogram.end - histogram.start) / histogram.counts.length;
 
 function timeAt({ clientX }) {
   const { left, width } = bar.getBoundingClientRect();
-  const at = Math.min(Math.max((clientX - left) / width, 0), 1);
+  const at = Math.min(Math.max((clientX - left) / (width - 1), 0), 1); // the last pixel is the end
   return Math.round(histogram.start + at * (histogram.end - 1 - histogram.start));
 }
 
