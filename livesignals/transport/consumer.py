@@ -19,6 +19,7 @@ from channels.generic.websocket import AsyncWebsocketConsumer
 from livesignals.events import Event
 from livesignals.exceptions import FilterError, JournalError
 from livesignals.filters import Filter, parse
+from livesignals.transport import keeping
 from livesignals.transport.feed import GROUP, LAYER_ALIAS, Feed, Problem, channel_layer
 from livesignals.transport.replay import Buckets, Number, Place, Replay, Speed
 
@@ -83,6 +84,7 @@ class Command(msgspec.Struct, rename={"from_us": "from", "to_us": "to"}):
     from_us: Number | None = None
     to_us: Number | None = None
     loop: bool = False
+    name: str = ""
 
 
 class _NotUnderstood(Exception):
@@ -192,7 +194,9 @@ class LiveConsumer(AsyncWebsocketConsumer):
         if command.epoch and command.epoch == self.feed.epoch and command.id is not None:
             self.epoch, self.cursor = command.epoch, max(0, min(command.id, self.feed.head))
             self.counted, self.needs_reset = self.cursor, False
-        self.replay.buckets = command.buckets
+        if command.buckets:
+            self.replay.buckets = command.buckets
+            await keeping.tell(self)
         if command.replay is not None:
             await self.replay.restore(command.replay)
         self.is_greeted = True
@@ -232,6 +236,8 @@ class LiveConsumer(AsyncWebsocketConsumer):
         "pause": _pause,
         "resume": _resume,
         **dict.fromkeys(("play", "seek", "step", "speed", "range", "live"), _replay),
+        "keep": keeping.keep,
+        "let_go": keeping.let_go,
     }
 
     async def _may_command(self) -> bool:

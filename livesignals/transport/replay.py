@@ -139,11 +139,10 @@ class Replay:
             await self._tell(at_once=True)
 
     async def _play(self, command: "Command", bounds: Bounds) -> None:
-        first = self._range.first if self._range else bounds.first
-        last = min(self._range.last, bounds.last) if self._range else bounds.last
-        # From the beginning when it was live, or is through with it.
-        if self.player is None or not first - 1 <= self.player.id < last:
-            await self._go(first - 1, self._range.from_us if self._range else None)
+        chosen = self._range or Range(0, bounds.last, 0, 0)
+        # From the beginning when it was live, or is through with it. A place that was evicted meanwhile shows as a gap.
+        if self.player is None or not chosen.first - 1 <= self.player.id < min(chosen.last, bounds.last):
+            await (self._go(bounds.first - 1) if self._range is None else self._go(chosen.first - 1, chosen.from_us))
         self._start()
 
     async def _seek(self, command: "Command", bounds: Bounds) -> None:

@@ -8,4 +8,5 @@ import "./pause.js";
 import "./filter.js";
 import "./detail.js";
 import "./recorder.js";
+import "./kept.js";
 import "./keyboard.js";

@@ -10,11 +10,12 @@ const URL_EVERY_MS = 2_000; // while it plays; browsers bar pages that write it 
 
 const byId = (id) => document.getElementById(id);
 const fill = (words, values) => words.replace(/{(\w+)}/g, (_, name) => values[name]);
-const [playButton, speed, by, position] = ["play", "speed", "by", "position"].map(byId);
+const [playButton, speed, by, position, bar, head] = ["play", "speed", "by", "position", "bar", "head"].map(byId);
 const [silence, liveButton, loop, evicted, nearest] = ["silence", "live", "loop", "evicted", "nearest"].map(byId);
 
 let latest = null; // the newest moment that is retained, µs
 let range = null; // {first, last, from, to}
+let told = null; // the place that the server told last
 let nearestId = null;
 let writtenAt = 0;
 
@@ -80,6 +81,7 @@ position.addEventListener("blur", showPosition);
 // What the server says
 
 on("replay", (message) => {
+  told = message;
   range = message.range && { ...message.range };
   standing.replay = message.on
     ? {
@@ -137,7 +139,8 @@ function showDeck({ playing, speed: said, silence: silent }) {
   if (silent !== null) {
     const words = fill(silence.dataset.words, { time: length(silent) });
     if (silence.textContent !== words) silence.textContent = words;
-    silence.style.left = byId("head").style.left;
+    const [room, width] = [silence.offsetWidth / 2, bar.clientWidth];
+    silence.style.left = `${Math.min(Math.max((width * parseFloat(head.style.left)) / 100, room), width - room)}px`;
   }
 }
 
@@ -173,6 +176,9 @@ function read() {
   standing.replay = { epoch: query.get("epoch"), id, loop: query.has("loop"), playing: false };
   if (isRange) Object.assign(standing.replay, { first, last });
 }
+
+// An entry of the browser's history may name an older place; it is the filter that goes back.
+addEventListener("popstate", () => told && write({ ...told, playing: false }));
 
 function write({ epoch, loop: isLoop, playing }) {
   if (playing && Date.now() - writtenAt < URL_EVERY_MS) return;
