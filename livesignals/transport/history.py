@@ -10,7 +10,7 @@ from livesignals.filters import Filter
 from livesignals.journal import Journal
 
 #: A step by cause looks at so many matching events, and no further.
-MOST_EVENTS = 20_000
+MOST_EVENTS = 10_000
 CHUNK_EVENTS = 200
 
 

@@ -13,7 +13,9 @@ from contextlib import asynccontextmanager, suppress
 from math import inf
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
+from django.utils.translation import gettext
 from msgspec import Meta, Struct
+from msgspec.structs import replace
 
 from livesignals.events import Event
 from livesignals.events.record import microseconds
@@ -92,11 +94,11 @@ class Replay:
     # Commands
 
     async def obey(self, command: "Command") -> None:
-        """Do what one of `COMMANDS` says."""
+        """Do what a command of the recorder says."""
         async with self._lock, self._answering_for_the_journal():
             bounds = await self.feed.run(lambda journal: journal.bounds())
-            if bounds.last < bounds.first:
-                await self._say_error("replay", "Nothing is retained that could be replayed.")
+            if bounds.last < bounds.first and command.type not in ("speed", "live"):
+                await self._say_error("replay", gettext("Nothing is retained that could be replayed."))
                 return
             await _COMMANDS[command.type](self, command, bounds)
             await self._tell(at_once=True)
@@ -187,7 +189,7 @@ class Replay:
             first, after = await self.feed.run(lambda journal: (id_at(journal, low), id_at(journal, high + 1)))
             first, last = max(first, bounds.first), min(after - 1, bounds.last)
             if first > last:
-                await self._say_error("replay", "Nothing was sent in this time.")
+                await self._say_error("replay", gettext("Nothing was sent in this time."))
                 return
             self._range = Range(first, last, low, high, command.loop)
         else:
@@ -212,6 +214,9 @@ class Replay:
         if first < bounds.first:
             await self._tell_evicted("beginning", bounds)
         first, last = max(first, bounds.first), min(last, bounds.last)
+        if self._range is not None and (self._range.first, self._range.last) == (first, last):
+            self._range = replace(self._range, loop=is_loop)
+            return
         ends = await self.feed.run(lambda journal: (journal.get(first), journal.get(last)))
         from_us, to_us = (microseconds(event.ts) if event else 0 for event in ends)
         self._range = Range(first, last, from_us, max(from_us, to_us), is_loop)
@@ -301,11 +306,13 @@ class Replay:
                 reader.counted, reader.waiting, reader.waiting_errors = self.feed.head, 0, 0
                 player.go(player.id, player.us)
                 self._shows_window = True
+            frames = reader.frames_sent
             if self._shows_window:
                 await self._show_window(player)
             elif player.is_playing:
                 await self._show_due(player)
-            await self._tell()
+            # With each frame: a page whose socket is cut goes on from the place that it was told.
+            await self._tell(at_once=reader.frames_sent > frames)
             if self._tick is not None:
                 self._tick.cancel()
             if player.is_playing or self._shows_window:

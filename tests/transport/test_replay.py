@@ -210,11 +210,12 @@ def test_an_empty_journal_has_nothing_to_replay() -> None:
 
     async def test() -> None:
         async with watching(new_journal()) as page:
-            for command in ("play", "step", "live"):
+            for command in ("play", "step", "range"):
                 page.sent.clear()
                 page.tell(command)
                 await page.until("Nothing is retained that could be replayed.")
-            assert page.consumer.replay.is_on is False
+            page.tell("speed", speed="max")
+            await page.until_place(on=False, speed="max")
 
     run(test)
 

@@ -5,7 +5,7 @@ import { clockOf } from "./moments.js";
 
 const BUCKET_PX = 5;
 const SEEK_EVERY_MS = 80;
-const STEPS = 1000; // of the sliders, for those who do not see it
+const STEPS = 1000; // aria-valuemax of the sliders
 
 const bar = document.getElementById("bar");
 const [density, errors] = ["density", "errors"].map((id) => document.querySelector(`#${id} path`));
@@ -76,8 +76,6 @@ function paintMarks() {
 
 function mark(element, at, words) {
   element.style.left = `${at * 100}%`;
-  element.setAttribute("aria-valuemin", 0);
-  element.setAttribute("aria-valuemax", STEPS);
   element.setAttribute("aria-valuenow", Math.round(at * STEPS));
   element.setAttribute("aria-valuetext", words);
 }

@@ -1,6 +1,7 @@
 // Ranges that are kept from eviction, by name. Hidden where the journal keeps none.
 import { clockOf } from "./moments.js";
-import { on, send, standing } from "./socket.js";
+import { chosen } from "./recorder.js";
+import { on, send } from "./socket.js";
 
 const button = document.getElementById("keep");
 const name = document.getElementById("keep-name");
@@ -36,8 +37,9 @@ button.addEventListener("click", () => ask(true));
 name.addEventListener("blur", () => ask(false));
 
 name.addEventListener("keydown", (event) => {
-  if (event.key === "Enter" && name.value.trim() && standing.replay?.first != null) {
-    send({ type: "keep", name: name.value, first: standing.replay.first, last: standing.replay.last });
+  if (event.key === "Enter" && name.value.trim() && chosen()) {
+    const { first, last } = chosen();
+    send({ type: "keep", name: name.value, first, last });
     name.value = "";
   } else if (event.key !== "Escape") {
     return;

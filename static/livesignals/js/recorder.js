@@ -21,14 +21,19 @@ let writtenAt = 0;
 
 read();
 
+/** The range that is chosen, or null. */
+export const chosen = () => range;
+
 // What keys and buttons do
 
 export function step({ back, by: unit = by.value }) {
+  evicted.hidden = true;
   if (!standing.replay && !back) return; // live: nothing comes after the newest
   send({ type: "step", back, by: unit });
 }
 
 export function live() {
+  evicted.hidden = true;
   if (standing.replay) send({ type: "live" });
 }
 
@@ -73,12 +78,22 @@ position.addEventListener("keydown", (event) => {
     return;
   }
   position.blur();
+  evicted.hidden = true;
   send(id ? { type: "seek", id: Number(id) } : { type: "seek", ts });
 });
 
 position.addEventListener("blur", showPosition);
 
 // What the server says
+
+// A reader of this socket knows only what its hello said: nothing, while the page is live.
+on("open", () => {
+  if (standing.replay) return;
+  range = null;
+  place(null, null);
+  showRange({ loop: false });
+  if (speed.value !== "1") sendSpeed();
+});
 
 on("replay", (message) => {
   told = message;
@@ -100,7 +115,6 @@ on("replay", (message) => {
   showRange(message);
   showPosition();
   showWaiting({});
-  if (message.on && evicted.dataset.what !== "beginning") evicted.hidden = true;
   write(message);
   show();
 });
@@ -125,9 +139,12 @@ nearest.addEventListener("click", () => {
   send({ type: "seek", id: nearestId });
 });
 
-byId("dismiss").addEventListener("click", () => {
-  evicted.hidden = true;
-});
+// Whoever does something else has read it.
+for (const element of [byId("dismiss"), playButton, bar]) {
+  element.addEventListener("click", () => {
+    evicted.hidden = true;
+  });
+}
 
 function showDeck({ playing, speed: said, silence: silent }) {
   playButton.toggleAttribute("data-playing", playing);
@@ -149,7 +166,7 @@ function showRange({ loop: isLoop }) {
   byId("range-hint").hidden = Boolean(range);
   loop.setAttribute("aria-pressed", isLoop);
   if (!range) return;
-  const [from, to] = [range.from, range.to].map((us) => clockOf(us));
+  const [from, to] = [range.from, range.to].map((us) => clockOf(us, { isShort: true }));
   const words = byId("range-words");
   words.textContent = fill(words.dataset.words, { from, to });
 }
