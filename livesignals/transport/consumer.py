@@ -10,7 +10,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 import msgspec
 from channels.exceptions import StopConsumer
@@ -19,7 +19,9 @@ from channels.generic.websocket import AsyncWebsocketConsumer
 from livesignals.events import Event
 from livesignals.exceptions import FilterError, JournalError
 from livesignals.filters import Filter, parse
+from livesignals.transport import keeping
 from livesignals.transport.feed import LAYER_ALIAS, Feed, Problem, channel_layer
+from livesignals.transport.replay import Buckets, Number, Place, Replay, Speed
 
 logger = logging.getLogger("livesignals")
 
@@ -60,7 +62,7 @@ class Rendering(Protocol):
     def gap_html(self, first_id: int, last_id: int, reason: str) -> str: ...
 
 
-class Command(msgspec.Struct):
+class Command(msgspec.Struct, rename={"from_us": "from", "to_us": "to"}):
     """What a page may say. Keys that are not named here (htmx's ``headers``) are left out."""
 
     type: str
@@ -69,6 +71,21 @@ class Command(msgspec.Struct):
     filter: str = ""
     paused: bool = False
     frame: int = 0
+    # The recorder's
+    replay: Place | None = None
+    buckets: Buckets = 0
+    ts: Number | None = None
+    next: bool = False
+    previous: bool = False
+    by: Literal["event", "match", "cause"] = "match"
+    back: bool = False
+    speed: Speed | None = None
+    first: Number | None = None
+    last: Number | None = None
+    from_us: Number | None = None
+    to_us: Number | None = None
+    loop: bool = False
+    name: str = ""
 
 
 class _NotUnderstood(Exception):
@@ -112,6 +129,7 @@ class LiveConsumer(AsyncWebsocketConsumer):
         self.tasks: list[asyncio.Task[None]] = []
         self.last_state: dict[str, Any] = {}
         self.state_at = 0.0
+        self.replay = Replay(self)
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         channel_layer()  # is there from now on, under its alias
@@ -128,7 +146,8 @@ class LiveConsumer(AsyncWebsocketConsumer):
         if self.feed.watchers > MAX_CONNECTIONS:
             await self.close(CLOSE_TOO_MANY)
             return
-        self.tasks = [asyncio.ensure_future(task) for task in (self._pump(), self._tell_state(), self._check_access())]
+        work = (self._pump(), self._tell_state(), self._check_access(), self.replay.keep_histogram())
+        self.tasks = [asyncio.ensure_future(task) for task in work]
 
     async def websocket_disconnect(self, message: Any) -> None:
         # Channels' own closes old database connections last; see dispatch.
@@ -177,6 +196,11 @@ class LiveConsumer(AsyncWebsocketConsumer):
         if command.epoch and command.epoch == self.feed.epoch and command.id is not None:
             self.epoch, self.cursor = command.epoch, max(0, min(command.id, self.feed.head))
             self.counted, self.needs_reset = self.cursor, False
+        if command.buckets:
+            self.replay.buckets = command.buckets
+            await keeping.tell(self)
+        if command.replay is not None:
+            await self.replay.restore(command.replay)
         self.is_greeted = True
 
     async def _set_filter(self, command: Command) -> None:
@@ -187,12 +211,16 @@ class LiveConsumer(AsyncWebsocketConsumer):
             self.needs_reset = self.needs_reset or not self.is_greeted
             return
         self.needs_reset = True
+        self.replay.asks.set()
         await self._say(type="filter", ok=True, filter=self.filter.source, english=self.filter.english())
 
     async def _acknowledge(self, command: Command) -> None:
         self.frames_acknowledged = max(self.frames_acknowledged, min(command.frame, self.frames_sent))
 
     async def _pause(self, command: Command) -> None:
+        if self.replay.is_on:
+            await self.replay.pause()
+            return
         self.is_paused, self.counted = True, self.cursor
         self.waiting = self.waiting_errors = 0
 
@@ -200,12 +228,18 @@ class LiveConsumer(AsyncWebsocketConsumer):
         self.is_paused = False
         self.waiting = self.waiting_errors = 0
 
+    async def _replay(self, command: Command) -> None:
+        await self.replay.obey(command)
+
     _COMMANDS: dict[str, Callable[["LiveConsumer", Command], Awaitable[None]]] = {
         "hello": _hello,
         "ack": _acknowledge,
         "filter": _set_filter,
         "pause": _pause,
         "resume": _resume,
+        **dict.fromkeys(("play", "seek", "step", "speed", "range", "live"), _replay),
+        "keep": keeping.keep,
+        "let_go": keeping.let_go,
     }
 
     async def _may_command(self) -> bool:
@@ -246,7 +280,10 @@ class LiveConsumer(AsyncWebsocketConsumer):
     async def _read_on(self) -> None:
         if self.frames_sent - self.frames_acknowledged >= FRAMES_IN_FLIGHT:
             return  # the acknowledgement wakes the pump
-        if self.needs_reset or self.epoch != self.feed.epoch:
+        if self.replay.is_on and self.epoch == self.feed.epoch:
+            await self.replay.show()
+            await self._count_waiting()
+        elif self.needs_reset or self.epoch != self.feed.epoch:
             await self._start_over()
         elif self.is_paused:
             await self._count_waiting()
@@ -257,6 +294,8 @@ class LiveConsumer(AsyncWebsocketConsumer):
         """The newest matching events; live goes on from the head at this moment."""
         is_new_epoch = bool(self.epoch) and self.epoch != self.feed.epoch
         self.needs_reset = False
+        if is_new_epoch:
+            await self.replay.forget()
         self.epoch, head, chosen = self.feed.epoch, self.feed.head, self.filter
         self.cursor = self.counted = head
         self.waiting = self.waiting_errors = 0
@@ -344,7 +383,7 @@ class LiveConsumer(AsyncWebsocketConsumer):
         counts, oldest, newest = feed.counts, feed.oldest, feed.newest
         return {
             "type": "state",
-            "live": not self.is_paused,
+            "live": not (self.is_paused or self.replay.is_on),
             "rate": round(feed.rate, 1),
             "captured": counts.captured if counts else 0,
             "stored": counts.stored if counts else 0,

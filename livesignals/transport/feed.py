@@ -59,6 +59,7 @@ class Feed:
         self._rows: dict[int, str] = {}
         self._tasks: list[asyncio.Task[None]] = []
         self._outcomes_seen: int | None = None
+        self.counting = asyncio.Lock()  # held while somebody's histogram is made
         self.watchers = 0
         self._rates: deque[tuple[float, int]] = deque()
         self.epoch = ""
@@ -135,6 +136,7 @@ class Feed:
         if self.bounds.epoch != self.epoch or self.bounds.last != self.head:
             self._ring.clear()
             self._rows.clear()
+            self.newest = None  # nobody looked while others came
         self.epoch, self.head = self.bounds.epoch, self.bounds.last
 
     async def _follow(self) -> None:

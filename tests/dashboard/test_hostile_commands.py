@@ -85,7 +85,7 @@ def test_an_unknown_command_is_told_which_there_are(socket: Socket) -> None:
     socket.say("reload")
     error = socket.next("error")
     assert "'reload'" in error["message"]
-    assert error["expected"] == "one of hello, ack, filter, pause, resume"
+    assert error["expected"].startswith("one of hello, ack, filter, pause, resume")
 
 
 @pytest.mark.parametrize("nesting", ["[", '{"a":'], ids=["lists", "objects"])

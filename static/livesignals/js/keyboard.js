@@ -1,6 +1,7 @@
 // The keys. A field or a button that has the focus keeps its own.
 import { close, isOpen, open, select, selectedRow } from "./detail.js";
 import { toggle } from "./pause.js";
+import * as recorder from "./recorder.js";
 
 const field = document.getElementById("filter");
 const help = document.getElementById("help");
@@ -26,20 +27,29 @@ const keys = {
   Escape: () => isOpen() && close(),
   "/": () => field.select(),
   " ": toggle,
+  ArrowLeft: ({ shiftKey }) => recorder.step({ back: true, by: shiftKey ? "cause" : undefined }),
+  ArrowRight: ({ shiftKey }) => recorder.step({ back: false, by: shiftKey ? "cause" : undefined }),
+  ",": () => recorder.step({ back: true, by: "event" }),
+  ".": () => recorder.step({ back: false, by: "event" }),
+  "[": () => recorder.changeSpeed(-1),
+  "]": () => recorder.changeSpeed(1),
+  l: recorder.live,
+  L: recorder.live,
   "?": () => help.togglePopover(),
 };
 
 document.addEventListener("keydown", (event) => {
-  if (event.ctrlKey || event.metaKey || event.altKey || event.isComposing) return;
+  if (event.ctrlKey || event.metaKey || event.altKey || event.isComposing || event.defaultPrevented) return;
   if (event.target === field) {
     if (event.key === "Escape") field.blur();
     return;
   }
+  if (event.target.matches("input, select, textarea")) return;
   if (help.matches(":popover-open") && event.key !== "?") return; // Escape closes it by itself
   const pressing = event.key === " " || event.key === "Enter";
   if (pressing && event.target.closest("button, a, summary")) return;
   const scrolling = event.key.startsWith("Arrow") && event.target.closest("#pane, #help, header, search");
   if (scrolling || !Object.hasOwn(keys, event.key)) return;
   event.preventDefault();
-  keys[event.key]();
+  keys[event.key](event);
 });

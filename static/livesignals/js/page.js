@@ -7,5 +7,7 @@ import "./rows.js";
 import "./pause.js";
 import "./filter.js";
 import "./detail.js";
+import "./recorder.js";
+import "./kept.js";
 import "./keyboard.js";
 import "./takeaway.js";

@@ -1,4 +1,4 @@
-// Pause holds the list still while the server goes on counting.
+// Pause holds the list still while the server goes on counting. In a replay it holds the recorder's clock.
 import { on, send, standing } from "./socket.js";
 import { show } from "./status.js";
 
@@ -8,7 +8,8 @@ const button = document.getElementById("pause");
 const waiting = document.getElementById("waiting");
 
 export function pause() {
-  if (!standing.paused) set(true);
+  if (standing.replay) send({ type: "pause" });
+  else if (!standing.paused) set(true);
 }
 
 export function resume() {
@@ -18,13 +19,18 @@ export function resume() {
 }
 
 export function toggle() {
-  if (standing.paused) resume();
+  if (standing.replay) send({ type: standing.replay.playing ? "pause" : "play" });
+  else if (standing.paused) resume();
   else pause();
 }
 
 function set(paused) {
-  standing.paused = paused;
   send({ type: paused ? "pause" : "resume" });
+  say(paused);
+}
+
+function say(paused) {
+  standing.paused = paused;
   button.setAttribute("aria-pressed", paused);
   button.textContent = paused ? button.dataset.resume : button.dataset.pause;
   waiting.hidden = !paused;
@@ -34,13 +40,22 @@ function set(paused) {
 }
 
 function count(n, errors) {
-  const { none, new: plain, error, errors: many } = waiting.dataset;
+  waiting.textContent = inWords(n, errors, waiting.dataset);
+}
+
+/** "+1,204 new, 3 errors", in the words that an element has for none, new, error and errors. */
+export function inWords(n, errors, { none, new: plain, error, errors: many }) {
   const words = n === 0 ? none : errors === 0 ? plain : errors === 1 ? error : many;
-  waiting.textContent = words.replace("{n}", number.format(n)).replace("{errors}", number.format(errors));
+  return words.replace("{n}", number.format(n)).replace("{errors}", number.format(errors));
 }
 
 on("state", (message) => {
   if (standing.paused) count(message.waiting ?? 0, message.waiting_errors ?? 0);
+});
+
+// A replay counts by itself what comes meanwhile.
+on("replay", ({ on: isOn }) => {
+  if (isOn && standing.paused) say(false);
 });
 
 button.addEventListener("click", toggle);

@@ -59,7 +59,7 @@ function trim() {
 
 /** Says why there are no rows, once it is known. */
 function settle() {
-  list.dataset.empty = standing.filter ? "unmatched" : "nothing";
+  list.dataset.empty = standing.replay ? "before" : standing.filter ? "unmatched" : "nothing";
 }
 
 function markRolledBack(row) {
@@ -108,7 +108,7 @@ list.addEventListener("htmx:before:response", (event) => {
 list.addEventListener("htmx:error", () => tell(rows.dataset.notOpened));
 
 list.addEventListener("scroll", () => {
-  newest.hidden = list.scrollTop < rowHeight || standing.paused;
+  newest.hidden = list.scrollTop < rowHeight || standing.paused || standing.replay;
 }, { passive: true });
 
 newest.addEventListener("click", () => {

@@ -9,8 +9,8 @@ const handlers = new Map();
 let connection = null; // hx-ws keeps one for the life of the page, with a socket that it replaces
 let greeted = false; // whether the present socket has had its hello
 
-/** What hello says. The cursor is kept here; filter.js owns filter, pause.js owns paused. */
-export const standing = { epoch: null, id: null, filter: "", paused: false };
+/** What hello says. The cursor is kept here; filter.js owns filter, pause.js owns paused, recorder.js replay. */
+export const standing = { epoch: null, id: null, filter: "", paused: false, replay: null, buckets: 0 };
 
 export function on(type, handler) {
   if (!handlers.has(type)) handlers.set(type, []);

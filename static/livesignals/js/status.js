@@ -33,6 +33,7 @@ export function tell(text) {
 function current() {
   if (!connected) return failures ? "reconnecting" : "connecting";
   if (Date.now() - heardAt > SILENCE_MS) return "stale";
+  if (standing.replay) return "replay";
   if (standing.paused) return "paused";
   if (behind) return "catching-up";
   return "recording" in document.body.dataset ? "recording" : "live";
@@ -79,7 +80,7 @@ for (const type of ["filter", "error", "rows", "scanned"]) {
 }
 
 on("state", ({ live }) => {
-  behind = !live && !standing.paused;
+  behind = !live && !standing.paused && !standing.replay;
   show();
 });
 
