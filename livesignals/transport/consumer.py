@@ -315,8 +315,7 @@ class LiveConsumer(AsyncWebsocketConsumer):
         last = events[-1].id
         self.cursor = last
         matching = list(filter(self.filter.matches, events))
-        count = min(len(matching), max(1, self._room()))
-        self.room -= count
+        count = self.take_room(len(matching))
         left, shown = matching[: len(matching) - count], matching[len(matching) - count :]
         content = [self.feed.rendered(event, self.rendering.row_html) for event in reversed(shown)]
         if left:
@@ -328,12 +327,14 @@ class LiveConsumer(AsyncWebsocketConsumer):
         if self.cursor < self.feed.head:
             self.wake.set()
 
-    def _room(self) -> int:
-        """How many rows may be shown now."""
+    def take_room(self, wanted: int) -> int:
+        """How many of these rows may be shown now; one at least."""
         now = time.monotonic()
         self.room = min(FRAME_ROWS, self.room + (now - self.room_at) * ROWS_PER_SECOND)
         self.room_at = now
-        return int(self.room)
+        taken = min(wanted, max(1, int(self.room)))
+        self.room -= taken
+        return taken
 
     async def _count_waiting(self) -> None:
         events = await self.feed.read(self.counted, READ_EVENTS)

@@ -31,7 +31,6 @@ if TYPE_CHECKING:
 logger = logging.getLogger("livesignals")
 
 WINDOW_ROWS = 100
-FRAME_ROWS = 60
 #: At most so many events become due in one frame; what has no room there is one row that stands for many.
 FRAME_EVENTS = 2_000
 READ_EVENTS = 200
@@ -360,7 +359,8 @@ class Replay:
 
     def _due_rows(self, due: list[Event | Missing]) -> list[str]:
         """Newest first; what has no room is one row."""
-        left, shown = due[:-FRAME_ROWS], due[-FRAME_ROWS:]
+        count = self.reader.take_room(len(due))
+        left, shown = due[: len(due) - count], due[len(due) - count :]
         content = []
         for item in reversed(shown):
             if isinstance(item, Missing):
