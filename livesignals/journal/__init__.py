@@ -4,10 +4,14 @@ from pathlib import Path
 
 from livesignals.exceptions import ConfigurationError
 from livesignals.journal.base import (
+    FACETS,
     Appended,
     Bounds,
     Counts,
+    Facets,
     Found,
+    Histogram,
+    Indexed,
     Journal,
     Outcome,
     Problem,
@@ -18,10 +22,14 @@ from livesignals.journal.memory import MemoryJournal
 from livesignals.journal.sqlite import SqliteJournal
 
 __all__ = [
+    "FACETS",
     "Appended",
     "Bounds",
     "Counts",
+    "Facets",
     "Found",
+    "Histogram",
+    "Indexed",
     "Journal",
     "Outcome",
     "Problem",

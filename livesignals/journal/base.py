@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 TREE_LIMIT = 500
 TAIL_LIMIT = 1_000
 KEPT_OUTCOMES = 10_000
+#: Fields whose values `Journal.facets` counts.
+FACETS = ("signal", "sender", "receiver", "cause")
 Outcomes = list[tuple[int, str, str]]  # number, transaction id, state
 
 
@@ -87,6 +89,35 @@ class Found(Struct, frozen=True):
     events: list[Event]
     scanned_to: int
     exhausted: bool  # nothing retained is left in this direction
+
+
+class Histogram(Struct, frozen=True):
+    """Matching events by when they began, in equal slices of ``start_us`` to ``end_us``, both included."""
+
+    start_us: int
+    end_us: int
+    counts: list[int]
+    errors: list[int]  # of them, those that raised, or whose receiver did
+
+    def slice(self, ts_us: int) -> int:
+        """The slice of a time that is not outside."""
+        slices = len(self.counts)
+        return min((ts_us - self.start_us) * slices // max(self.end_us - self.start_us, 1), slices - 1)
+
+
+class Facets(Struct, frozen=True):
+    """The most frequent values in matching events, and in how many of them they are, most frequent first."""
+
+    counts: dict[str, list[tuple[str, int]]]  # by field
+    scanned: int  # how many of the newest events were looked at
+    exhausted: bool  # those were all that are retained
+
+
+class Indexed(Struct, frozen=True):
+    """How far the search index is."""
+
+    events: int  # of the retained ones
+    bytes: int  # on disk
 
 
 class Counts(Struct, frozen=True):
@@ -169,6 +200,32 @@ class Journal(ABC):
         """At most *limit* matching events with ``id > after``, oldest first. See `search`."""
 
     @abstractmethod
+    def histogram(self, filter: "Filter", start_us: int, end_us: int, buckets: int) -> Histogram:
+        """Matching retained events by time. The ends are µs since 1970, UTC."""
+
+    @abstractmethod
+    def facets(self, filter: "Filter", fields: Sequence[str], limit: int) -> Facets:
+        """At most *limit* values of each of *fields*, which are among `FACETS`, in matching retained events."""
+
+    @abstractmethod
+    def id_at(self, ts_us: int) -> int:
+        """The first retained id whose event began at or after a time; the next id to be given when none did.
+
+        Ids are in the order in which sends were stored, which is their order in time, but for some that took longer.
+        """
+
+    def index(self, most: int) -> bool:
+        """Make searches fast: look at up to *most* more events. Says whether more are left.
+
+        For a process that goes on reading, in the background. Searches need not wait for it.
+        """
+        return False
+
+    def indexed(self) -> Indexed | None:
+        """What `index` has come to; None for a journal that needs no index."""
+        return None
+
+    @abstractmethod
     def get(self, event_id: int) -> Event | None:
         """One event, or None when it is not retained."""
 
@@ -215,3 +272,12 @@ class Journal(ABC):
     @abstractmethod
     def abandon(self) -> None:
         """In the child of a fork: forget what the parent had open. The next call opens it anew."""
+
+
+def facet_values(event: Event, field: str) -> set[str]:
+    """What an event is counted under for one of `FACETS`."""
+    if field == "receiver":
+        return {call.name for call in event.receivers}
+    if field == "cause":
+        return {f"{event.cause.kind} {event.cause.name}"} if event.cause is not None else set()
+    return {event.signal if field == "signal" else event.sender}

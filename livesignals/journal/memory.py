@@ -2,6 +2,7 @@
 
 import secrets
 import threading
+from bisect import bisect_left
 from collections import Counter, deque
 from collections.abc import Sequence
 from itertools import islice
@@ -19,13 +20,16 @@ from livesignals.journal.base import (
     Appended,
     Bounds,
     Counts,
+    Facets,
     Found,
+    Histogram,
     Journal,
     Outcome,
     Outcomes,
     Problem,
     ProcessReport,
     Tail,
+    facet_values,
 )
 
 if TYPE_CHECKING:
@@ -60,6 +64,10 @@ class _Entry:
         event = replace(self.event, transaction=replace(self.event.transaction, state=state), epoch="", id=0)
         self.record = record_of(event)._replace(size=self.record.size)
         self._event = None
+
+
+def _raised(event: Event) -> bool:
+    return event.status == "raised" or any(call.status == "raised" for call in event.receivers)
 
 
 class MemoryJournal(Journal):
@@ -175,6 +183,35 @@ class MemoryJournal(Journal):
             if filter.matches(event):
                 found.append(event)
         return Found(found, position, position >= last)
+
+    def histogram(self, filter: "Filter", start_us: int, end_us: int, buckets: int) -> Histogram:
+        histogram = Histogram(start_us, end_us, [0] * buckets, [0] * buckets)
+        for entry in self._all():
+            moment = entry.record.ts_us
+            if start_us <= moment <= end_us and filter.matches(entry.event):
+                number = histogram.slice(moment)
+                histogram.counts[number] += 1
+                histogram.errors[number] += _raised(entry.event)
+        return histogram
+
+    def facets(self, filter: "Filter", fields: Sequence[str], limit: int) -> Facets:
+        counts: dict[str, Counter[str]] = {field: Counter() for field in fields}
+        entries = self._all()
+        for entry in entries:
+            if filter.matches(entry.event):
+                for field, counter in counts.items():
+                    counter.update(facet_values(entry.event, field))
+        return Facets({field: counter.most_common(limit) for field, counter in counts.items()}, len(entries), True)
+
+    def id_at(self, ts_us: int) -> int:
+        with self._lock:
+            first = self._last - len(self._entries) + 1
+            entries = list(self._entries)
+        return first + bisect_left(entries, ts_us, key=lambda entry: entry.record.ts_us)
+
+    def _all(self) -> list[_Entry]:
+        with self._lock:
+            return list(self._entries)
 
     def get(self, event_id: int) -> Event | None:
         events = self.read(event_id - 1, 1, until=event_id)

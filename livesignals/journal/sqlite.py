@@ -5,12 +5,11 @@ since a reader that stays makes the write-ahead log grow.
 """
 
 import shutil
+import threading
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
-
-import apsw
+from typing import TYPE_CHECKING, cast
 
 from livesignals.events import Event, Record, decode_stored, splice
 from livesignals.exceptions import JournalError
@@ -23,7 +22,10 @@ from livesignals.journal.base import (
     Appended,
     Bounds,
     Counts,
+    Facets,
     Found,
+    Histogram,
+    Indexed,
     Journal,
     Outcome,
     Outcomes,
@@ -38,9 +40,9 @@ from livesignals.journal.sqlite_rows import BODY, INSERT, INSERT_FIRST, new_epoc
 
 if TYPE_CHECKING:
     from livesignals.filters import Filter
+    from livesignals.journal.sqlite_searching import Searcher
 
 CHUNK_ROWS = 1_000  # the most that one transaction reads, or prunes
-SCAN_ROWS = 10_000  # the most that one transaction of a search looks at
 LOW_SPACE = 64 * 2**20
 #: With less than this not even a batch fits.
 FULL = 131_072
@@ -54,6 +56,8 @@ class SqliteJournal(Journal):
     def __init__(self, path: Path, *, project: str, retain_events: int, retain_bytes: int) -> None:
         super().__init__(project=project, retain_events=retain_events, retain_bytes=retain_bytes)
         self._file = JournalFile(path, project)
+        self._opening = threading.Lock()
+        self._opened: Searcher | None = None
         self._known: tuple[str, ProcessReport] | None = None  # what was stored last, and in which epoch
         self._seen: tuple[Connections, int] | None = None  # by `changed`
 
@@ -136,10 +140,19 @@ class SqliteJournal(Journal):
 
     # Reading
 
+    @property
+    def _searcher(self) -> "Searcher":
+        with self._opening:
+            if self._opened is None:
+                from livesignals.journal.sqlite_searching import Searcher  # who only writes does without filters
+
+                self._opened = Searcher(self._file)
+            return self._opened
+
     def bounds(self) -> Bounds:
         def read(connections: Connections) -> Bounds:
             with connections.reading() as connection:
-                return _bounds(connection)
+                return ledger.bounds(connection)
 
         return self._file.run(read)
 
@@ -162,7 +175,7 @@ class SqliteJournal(Journal):
 
         def read(connections: Connections) -> tuple[str, int, list[Stored]]:
             with connections.reading() as connection:
-                bounds = _bounds(connection)
+                bounds = ledger.bounds(connection)
                 begin = max(after, bounds.first - 1)
                 stored = connection.execute(
                     f"SELECT id, {BODY} FROM events WHERE id > ? AND id <= ? ORDER BY id LIMIT ?",
@@ -173,53 +186,38 @@ class SqliteJournal(Journal):
         return self._file.run(read)
 
     def search(self, filter: "Filter", before: int | None, limit: int, max_scan: int | None = None) -> Found:
-        bounds = self.bounds()
-        position = bounds.last + 1 if before is None else min(before, bounds.last + 1)
-        lowest = bounds.first if max_scan is None else max(bounds.first, position - max_scan)
-        found: list[Event] = []
-        while position > lowest and len(found) < limit:
-            low = max(lowest, position - SCAN_ROWS)
-            rows = min(limit - len(found), CHUNK_ROWS)
-            matching = self._matching(filter, low, position - 1, "DESC", rows)
-            found += matching
-            position = matching[-1].id if len(matching) == rows else low
-        return Found(found, position, position <= bounds.first)
+        return self._searcher.search(filter, before, limit, max_scan)
 
     def search_forward(self, filter: "Filter", after: int, limit: int, max_scan: int | None = None) -> Found:
-        bounds = self.bounds()
-        position = max(after, bounds.first - 1)
-        highest = bounds.last if max_scan is None else min(bounds.last, position + max_scan)
-        found: list[Event] = []
-        while position < highest and len(found) < limit:
-            high = min(highest, position + SCAN_ROWS)
-            rows = min(limit - len(found), CHUNK_ROWS)
-            matching = self._matching(filter, position + 1, high, "ASC", rows)
-            found += matching
-            position = matching[-1].id if len(matching) == rows else high
-        return Found(found, position, position >= bounds.last)
+        return self._searcher.search_forward(filter, after, limit, max_scan)
 
-    def _matching(self, filter: "Filter", low: int, high: int, order: str, limit: int) -> list[Event]:
-        where, params = filter.sql()
-        return self._select(f"id BETWEEN ? AND ? AND ({where}) ORDER BY id {order} LIMIT ?", low, high, *params, limit)
+    def histogram(self, filter: "Filter", start_us: int, end_us: int, buckets: int) -> Histogram:
+        return self._searcher.histogram(filter, start_us, end_us, buckets)
+
+    def facets(self, filter: "Filter", fields: Sequence[str], limit: int) -> Facets:
+        return self._searcher.facets(filter, fields, limit)
+
+    def id_at(self, ts_us: int) -> int:
+        return self._searcher.id_at(ts_us)
+
+    def index(self, most: int) -> bool:
+        return self._searcher.index.step(
+            self.bounds(), lambda after, limit, until: self._chunk(after, limit, until)[2], most
+        )
+
+    def indexed(self) -> Indexed:
+        return self._searcher.index.state(self.bounds())
 
     def get(self, event_id: int) -> Event | None:
-        events = self._select("id = ?", event_id)
+        events = self._searcher.select("id = ?", event_id)
         return events[0] if events else None
 
     def tree(self, root: str, limit: int = TREE_LIMIT) -> list[Event]:
-        return self._select("root = ? ORDER BY id LIMIT ?", root, limit)
+        return self._searcher.select("root = ? ORDER BY id LIMIT ?", root, limit)
 
     def cause(self, cause_id: str, limit: int = TREE_LIMIT) -> list[Event]:
         # The index leaves out the empty ones, and is used only where the query does so too.
-        return self._select("cause_id = ? AND cause_id != '' ORDER BY id LIMIT ?", cause_id, limit)
-
-    def _select(self, where: str, *params: Any) -> list[Event]:
-        def read(connections: Connections) -> tuple[str, list[Stored]]:
-            with connections.reading() as connection:
-                stored = connection.execute(f"SELECT id, {BODY} FROM searchable WHERE {where}", params).fetchall()
-                return ledger.meta(connection, "epoch"), cast("list[Stored]", stored)
-
-        return _decoded(*self._file.run(read))
+        return self._searcher.select("cause_id = ? AND cause_id != '' ORDER BY id LIMIT ?", cause_id, limit)
 
     def outcomes_after(self, number: int) -> Outcomes:
         def read(connections: Connections) -> Outcomes:
@@ -281,6 +279,15 @@ class SqliteJournal(Journal):
         problems = [Problem("error", fault, "Delete the file: the next event begins a new one.") for fault in faults]
         if notice:
             problems.append(Problem("warning", notice, "The file that was set aside may be deleted."))
+        index = self._searcher.index
+        if index.problem:
+            problems.append(
+                Problem(
+                    "warning",
+                    f"searches look at each event, since the search index cannot be used: {index.problem}",
+                    f"The user of this process must be able to write to {index.path}.",
+                )
+            )
         free = shutil.disk_usage(self._file.path.parent).free
         if free < LOW_SPACE:
             problems.append(
@@ -293,16 +300,16 @@ class SqliteJournal(Journal):
         return problems
 
     def close(self) -> None:
+        if self._opened is not None:
+            self._opened.index.close()
         self._file.close()
 
     def abandon(self) -> None:
         self._known = None
+        self._opening = threading.Lock()
+        if self._opened is not None:
+            self._opened.index.abandon()
         self._file.abandon()
-
-
-def _bounds(connection: apsw.Connection) -> Bounds:
-    figures = ledger.counters(connection)
-    return Bounds(ledger.meta(connection, "epoch"), figures["evicted"] + 1, figures["last"])
 
 
 def _decoded(epoch: str, stored: list[Stored]) -> list[Event]:

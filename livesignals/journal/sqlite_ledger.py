@@ -13,7 +13,7 @@ import apsw
 import msgspec
 
 from livesignals.journal import accounts
-from livesignals.journal.base import ProcessReport
+from livesignals.journal.base import Bounds, ProcessReport
 
 HYSTERESIS = 0.98
 KEPT_PROCESSES = 200
@@ -30,6 +30,11 @@ def meta(connection: apsw.Connection, name: str) -> str:
 
 def counters(connection: apsw.Connection) -> dict[str, int]:
     return dict(cast("list[tuple[str, int]]", connection.execute("SELECT name, value FROM counters").fetchall()))
+
+
+def bounds(connection: apsw.Connection) -> Bounds:
+    figures = counters(connection)
+    return Bounds(meta(connection, "epoch"), figures["evicted"] + 1, figures["last"])
 
 
 def count(connection: apsw.Connection, changes: Mapping[str, int]) -> None:
