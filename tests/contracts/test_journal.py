@@ -6,9 +6,9 @@ from itertools import pairwise
 import pytest
 from msgspec.structs import replace
 
-from livesignals.events import Counted, Event, Transaction, decode
+from livesignals.events import Cause, Counted, Error, Event, ReceiverCall, Transaction, decode
 from livesignals.filters import parse
-from livesignals.journal import Appended, Bounds, Found, Journal, Outcome
+from livesignals.journal import FACETS, Appended, Bounds, Found, Histogram, Journal, Outcome
 from tests.contracts.conftest import OpenJournal
 from tests.journal.building import Sender, assert_balanced, make_count, make_event, make_events, pending
 
@@ -228,6 +228,90 @@ class TestSearch:
         assert ids(mixed.search(parse(""), 999, 2).events) == [30, 29]
         assert mixed.search_forward(parse(""), 999, 5) == Found([], 999, True)
         assert ids(mixed.search_forward(parse(""), 1, 2).events) == [4, 5]
+
+
+class TestCounting:
+    """Events one second apart from 03:00:01, every third of auth, every fifth raised; the first three are gone."""
+
+    BEGAN = 1_767_322_800_000_000  # 2026-01-02T03:00:00Z
+
+    @pytest.fixture(params=[False, True], ids=["as it is", "indexed"])
+    def timed(self, request: pytest.FixtureRequest, journal: Journal) -> Journal:
+        sender = Sender(journal)
+        for number in range(1, 31):
+            cause = replace(make_event().cause or Cause(kind="", name="", id=""), name=f"GET /{number % 2}/")
+            failed = Error(type="ValueError", message="no")
+            event = make_event(
+                ts=f"2026-01-02T03:00:{number:02d}.000000Z",
+                family="model" if number % 3 else "auth",
+                sender="shop.Order" if number % 4 else "shop.Größe",
+                status="returned" if number % 5 else "raised",
+                error=None if number % 5 else failed,
+                cause=cause if number % 2 else None,
+                receivers=[
+                    ReceiverCall(name="shop.Twice", duration_us=1.0),
+                    ReceiverCall(name="shop.Twice", duration_us=1.0, status="returned" if number % 7 else "raised"),
+                ],
+            )
+            sender.append([event])
+        journal.prune(keep_events=27)
+        while request.param and journal.index(10):
+            pass
+        return journal
+
+    def at(self, seconds: float) -> int:
+        return self.BEGAN + int(seconds * 1e6)
+
+    def test_a_histogram_counts_events_and_errors_by_time(self, timed: Journal) -> None:
+        """Each event is in the one slice in which it began; both ends are in."""
+        found = timed.histogram(parse(""), self.at(0), self.at(30), 3)
+        assert found == Histogram(self.at(0), self.at(30), [6, 10, 11], [2, 3, 5])
+        found = timed.histogram(parse("family:auth"), self.at(10), self.at(19.5), 2)
+        assert (found.counts, found.errors) == ([1, 2], [0, 1])
+        assert timed.histogram(parse(""), self.at(12), self.at(12), 2).counts == [1, 0]
+        assert timed.histogram(parse("family:tasks"), self.at(0), self.at(30), 2).counts == [0, 0]
+
+    def test_many_slices_hold_what_one_does(self, timed: Journal) -> None:
+        """Whatever the number of slices, the sums are the same."""
+        for slices in (1, 7, 29, 200):
+            found = timed.histogram(parse("-family:auth"), self.at(0), self.at(31), slices)
+            assert (len(found.counts), sum(found.counts)) == (slices, 18)
+
+    def test_facets_count_the_values_of_matching_events(self, timed: Journal) -> None:
+        """Most frequent first, as they are written; a receiver that ran twice in a send counts once."""
+        found = timed.facets(parse("family:auth"), FACETS, 5)
+        assert found.counts["sender"] == [("shop.Order", 7), ("shop.Größe", 2)]
+        assert found.counts["receiver"] == [("shop.Twice", 9)]
+        assert found.counts["cause"] == [("request GET /1/", 4)]
+        assert found.counts["signal"] == [("django.db.models.signals.post_save", 9)]
+        assert (found.scanned, found.exhausted) == (27, True)
+        assert timed.facets(parse(""), ["sender"], 1).counts == {"sender": [("shop.Order", 20)]}
+        assert timed.facets(parse("family:tasks"), ["sender"], 5).counts == {"sender": []}
+
+    def test_the_id_at_a_time_is_the_first_from_then_on(self, timed: Journal) -> None:
+        """Before everything it is the first retained, after everything the next that will be given."""
+        assert timed.id_at(self.at(12)) == 12
+        assert timed.id_at(self.at(12.5)) == 13
+        assert timed.id_at(0) == 4
+        assert timed.id_at(self.at(31)) == 31
+
+    def test_what_is_not_indexed_yet_is_found_all_the_same(self, timed: Journal) -> None:
+        """Events that came after the last look of the indexer are searched and counted with the others."""
+        Sender(timed, "late").append([make_event(family="auth", ts="2026-01-02T03:00:30.500000Z")])
+        assert ids(timed.search(parse("family:auth"), None, 2).events) == [31, 30]
+        assert ids(timed.search_forward(parse("family:auth"), 28, 9).events) == [30, 31]
+        assert timed.facets(parse("family:auth"), ["receiver"], 5).counts == {"receiver": [("shop.Twice", 9)]}
+        assert timed.histogram(parse("family:auth"), self.at(30), self.at(31), 2).counts == [1, 1]
+
+    def test_an_outcome_that_comes_after_an_event_was_indexed_is_found(self, timed: Journal) -> None:
+        """A transaction's end changes what filters say of events long since stored."""
+        Sender(timed, "late").append([make_event(transaction=pending("t")), make_event(transaction=pending("u"))])
+        while timed.index(10):
+            pass
+        timed.resolve([Outcome("t", "rolled_back"), Outcome("u", "committed")])
+        assert ids(timed.search(parse("is:rolledback"), None, 5).events) == [31]
+        assert ids(timed.search(parse("-is:committed id>30"), None, 5).events) == [31]
+        assert timed.facets(parse("is:committed"), ["sender"], 5).counts == {"sender": [("shop.Order", 1)]}
 
 
 class TestRing:
