@@ -120,6 +120,14 @@ class Indexed(Struct, frozen=True):
     bytes: int  # on disk
 
 
+class Pin(Struct, frozen=True):
+    """A range of ids, both included, that is kept when it is evicted."""
+
+    name: str
+    first: int
+    last: int
+
+
 class Counts(Struct, frozen=True):
     """Exact figures: ``captured == stored + dropped + buffered`` and ``stored == retained + evicted``."""
 
@@ -148,6 +156,9 @@ class Journal(ABC):
 
     Ids are given in the order of commits, over all processes, without holes; no id is used twice. They
     belong to an epoch: a journal that was cleared, replaced or set aside goes on under another one.
+
+    Retained are the newest, see `bounds`. Pinned events are kept beyond that, in addition: whatever reads or searches
+    by id finds them too; between them and what is retained, ids are missing.
 
     Every method may raise `JournalUnavailable` (try again later) and `JournalForeign` (never will work).
     """
@@ -236,6 +247,21 @@ class Journal(ABC):
     @abstractmethod
     def cause(self, cause_id: str, limit: int = TREE_LIMIT) -> list[Event]:
         """The retained events of one request, command or task, ascending."""
+
+    @abstractmethod
+    def pin(self, name: str, first: int, last: int) -> None:
+        """Keep the retained events *first* to *last* when they are evicted, until `unpin` or `clear`.
+
+        Raises `PinError`: 20 ranges can be pinned, and half of what RETAIN_EVENTS and RETAIN_BYTES say.
+        """
+
+    @abstractmethod
+    def unpin(self, name: str) -> bool:
+        """Let a range go. Says whether there was one of that name."""
+
+    @abstractmethod
+    def pins(self) -> list[Pin]:
+        """The ranges that are pinned, by id."""
 
     @abstractmethod
     def counts(self) -> Counts:

@@ -31,11 +31,12 @@ Read = Callable[[int, int, int], list[tuple[int, bytes]]]
 
 
 class Span(NamedTuple):
-    """Ids from ``low`` to ``high``, all in one segment; ``segment`` is None when they are not indexed."""
+    """Ids from ``low`` to ``high``, all in one segment (None when they are not indexed) or in one pinned range."""
 
     low: int
     high: int
     segment: Segment | None
+    rows: str = "searchable"  # the view of its rows
 
     @property
     def length(self) -> int:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, cast
 
 from livesignals.events import Event, Record, decode_stored, splice
 from livesignals.exceptions import JournalError
-from livesignals.journal import accounts
+from livesignals.journal import accounts, sqlite_pins
 from livesignals.journal import sqlite_ledger as ledger
 from livesignals.journal.base import (
     KEPT_OUTCOMES,
@@ -29,6 +29,7 @@ from livesignals.journal.base import (
     Journal,
     Outcome,
     Outcomes,
+    Pin,
     Problem,
     ProcessReport,
     Tail,
@@ -93,15 +94,19 @@ class SqliteJournal(Journal):
         def write(connections: Connections) -> int:
             resolved = 0
             with connections.writing() as connection:
-                number = ledger.counters(connection)["outcome"]
+                figures = ledger.counters(connection)
+                number = figures["outcome"]
                 for outcome in outcomes:
-                    connection.execute(
-                        "UPDATE events SET tx_state = ?1, body = json_set(body, '$.transaction.state', ?1)"
-                        " WHERE tx_state = 'pending' AND tx_id = ?2",
-                        (outcome.state, outcome.tx_id),
-                    )
-                    if connection.changes():
-                        resolved += connection.changes()
+                    changed = 0
+                    for table in ("events", "pinned") if figures.get(ledger.PINS) else ("events",):
+                        connection.execute(
+                            f"UPDATE {table} SET tx_state = ?1, body = json_set(body, '$.transaction.state', ?1)"
+                            " WHERE tx_state = 'pending' AND tx_id = ?2",
+                            (outcome.state, outcome.tx_id),
+                        )
+                        changed += connection.changes()
+                    if changed:
+                        resolved += changed
                         number += 1
                         connection.execute(
                             "INSERT INTO outcomes VALUES (?, ?, ?)", (number, outcome.tx_id, outcome.state)
@@ -128,6 +133,7 @@ class SqliteJournal(Journal):
     def clear(self) -> None:
         def write(connections: Connections) -> None:
             with connections.writing() as connection:
+                sqlite_pins.remove_all(connection)
                 connection.execute("DELETE FROM events; DELETE FROM outcomes")
                 connection.execute("DELETE FROM counters WHERE name LIKE ? || '%'", (ledger.FAMILY,))
                 connection.execute("UPDATE counters SET value = 0 WHERE name = 'bytes'")
@@ -138,7 +144,28 @@ class SqliteJournal(Journal):
 
         self._file.run(write)
 
+    def pin(self, name: str, first: int, last: int) -> None:
+        def write(connections: Connections) -> None:
+            with connections.writing() as connection:
+                sqlite_pins.add(connection, Pin(name, first, last), self.retain_events, self.retain_bytes)
+
+        self._file.run(write)
+
+    def unpin(self, name: str) -> bool:
+        def write(connections: Connections) -> bool:
+            with connections.writing() as connection:
+                return sqlite_pins.remove(connection, name)
+
+        return self._file.run(write)
+
     # Reading
+
+    def pins(self) -> list[Pin]:
+        def read(connections: Connections) -> list[Pin]:
+            with connections.reading() as connection:
+                return sqlite_pins.stored(connection)
+
+        return self._file.run(read)
 
     @property
     def _searcher(self) -> "Searcher":
@@ -157,7 +184,7 @@ class SqliteJournal(Journal):
         return self._file.run(read)
 
     def read(self, after: int, limit: int, until: int | None = None) -> list[Event]:
-        events: list[Event] = []
+        events = self._searcher.read_pinned(after, limit, until)
         while True:
             rows = min(limit - len(events), CHUNK_ROWS)
             epoch, _, stored = self._chunk(after, rows, until)
@@ -209,15 +236,15 @@ class SqliteJournal(Journal):
         return self._searcher.index.state(self.bounds())
 
     def get(self, event_id: int) -> Event | None:
-        events = self._searcher.select("id = ?", event_id)
+        events = self._searcher.kept("id = ?", 1, event_id)
         return events[0] if events else None
 
     def tree(self, root: str, limit: int = TREE_LIMIT) -> list[Event]:
-        return self._searcher.select("root = ? ORDER BY id LIMIT ?", root, limit)
+        return self._searcher.kept("root = ?", limit, root)
 
     def cause(self, cause_id: str, limit: int = TREE_LIMIT) -> list[Event]:
         # The index leaves out the empty ones, and is used only where the query does so too.
-        return self._searcher.select("cause_id = ? AND cause_id != '' ORDER BY id LIMIT ?", cause_id, limit)
+        return self._searcher.kept("cause_id = ? AND cause_id != ''", limit, cause_id)
 
     def outcomes_after(self, number: int) -> Outcomes:
         def read(connections: Connections) -> Outcomes:

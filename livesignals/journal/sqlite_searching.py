@@ -8,13 +8,14 @@ from bisect import bisect_left
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from functools import cache
-from itertools import compress
+from itertools import chain, compress
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import apsw
 from msgspec import json
 
 from livesignals.events import Event, decode_stored
+from livesignals.journal import pins, sqlite_pins
 from livesignals.journal import sqlite_ledger as ledger
 from livesignals.journal.base import Bounds, Facets, Found, Histogram, facet_values
 from livesignals.journal.search_columns import SEGMENT_EVENTS, digits_of, places_of, set_of
@@ -45,47 +46,48 @@ class Searcher:
         self.index = SearchIndex(file.path)
 
     def search(self, filter: "Filter", before: int | None, limit: int, max_scan: int | None) -> Found:
-        bounds = self._bounds()
+        bounds, pinned = self._extent()
+        first = pinned[0].low if pinned else bounds.first
         position = bounds.last + 1 if before is None else min(before, bounds.last + 1)
-        lowest = bounds.first if max_scan is None else max(bounds.first, position - max_scan)
+        lowest = first if max_scan is None else max(first, position - max_scan)
 
         def look(parts: Parts) -> Found:
             found: list[Event] = []
-            reached = position
-            for span in parts.spans(lowest, position - 1, downwards=True):
+            retained = parts.spans(max(lowest, bounds.first), position - 1, downwards=True)
+            for span in chain(retained, reversed(_clipped(pinned, lowest, position - 1))):
                 if len(found) >= limit:
                     break
                 for matching in self._matching(filter, span, limit - len(found), downwards=True):
                     found += matching
-                reached = span.low if len(found) < limit else found[-1].id
-            return Found(found, reached, reached <= bounds.first)
+            reached = found[-1].id if found and len(found) >= limit else min(lowest, position)
+            return Found(found, reached, reached <= first)
 
         return self._asking(bounds, look)
 
     def search_forward(self, filter: "Filter", after: int, limit: int, max_scan: int | None) -> Found:
-        bounds = self._bounds()
-        position = max(after, bounds.first - 1)
+        bounds, pinned = self._extent()
+        position = max(after, (pinned[0].low if pinned else bounds.first) - 1)
         highest = bounds.last if max_scan is None else min(bounds.last, position + max_scan)
 
         def look(parts: Parts) -> Found:
             found: list[Event] = []
-            reached = position
-            for span in parts.spans(position + 1, highest):
+            retained = parts.spans(max(position + 1, bounds.first), highest)
+            for span in chain(_clipped(pinned, position + 1, highest), retained):
                 if len(found) >= limit:
                     break
                 for matching in self._matching(filter, span, limit - len(found), downwards=False):
                     found += matching
-                reached = span.high if len(found) < limit else found[-1].id
+            reached = found[-1].id if found and len(found) >= limit else max(highest, position)
             return Found(found, reached, reached >= bounds.last)
 
         return self._asking(bounds, look)
 
     def histogram(self, filter: "Filter", start_us: int, end_us: int, buckets: int) -> Histogram:
-        bounds = self._bounds()
+        bounds, pinned = self._extent()
 
         def look(parts: Parts) -> Histogram:
             histogram = Histogram(start_us, end_us, [0] * buckets, [0] * buckets)
-            for span in parts.spans(bounds.first, bounds.last):
+            for span in chain(pinned, parts.spans(bounds.first, bounds.last)):
                 if span.segment is None:
                     self._slices_of_rows(filter, span, histogram)
                 elif not _is_outside(span.segment, start_us, end_us):
@@ -98,12 +100,12 @@ class Searcher:
         return self._asking(bounds, look)
 
     def facets(self, filter: "Filter", fields: Sequence[str], limit: int) -> Facets:
-        bounds = self._bounds()
+        bounds, pinned = self._extent()
 
         def look(parts: Parts) -> Facets:
             counts: dict[str, Counter[str]] = {field: Counter() for field in fields}
             scanned = one_by_one = 0
-            for span in parts.spans(bounds.first, bounds.last, downwards=True):
+            for span in chain(parts.spans(bounds.first, bounds.last, downwards=True), reversed(pinned)):
                 if span.segment is not None:
                     self._count_indexed(filter, span, counts)
                 elif one_by_one < FACET_EVENTS:
@@ -117,7 +119,8 @@ class Searcher:
                     break
                 scanned += span.length
             found = {field: [pair for pair in each.most_common(limit) if pair[1]] for field, each in counts.items()}
-            return Facets(found, scanned, scanned == bounds.last - bounds.first + 1)
+            everything = bounds.last - bounds.first + 1 + sum(span.length for span in pinned)
+            return Facets(found, scanned, scanned == everything)
 
         return self._asking(bounds, look)
 
@@ -163,6 +166,17 @@ class Searcher:
                 pass
         return look(Parts(None, None))
 
+    def _extent(self) -> tuple[Bounds, list[Span]]:
+        """What is retained, and the pinned ranges below it."""
+
+        def read(connections: Connections) -> tuple[Bounds, list[Span]]:
+            with connections.reading() as connection:
+                bounds = ledger.bounds(connection)
+                below = pins.ranges(sqlite_pins.stored(connection), below=bounds.first)
+                return bounds, [Span(first, last, None, "searchable_pinned") for first, last in below]
+
+        return self._file.run(read)
+
     def _bounds(self) -> Bounds:
         def read(connections: Connections) -> Bounds:
             with connections.reading() as connection:
@@ -170,10 +184,25 @@ class Searcher:
 
         return self._file.run(read)
 
-    def select(self, where: str, *params: Any) -> list[Event]:
+    def read_pinned(self, after: int, limit: int, until: int | None) -> list[Event]:
+        """At most *limit* pinned events that are not retained, with ``after < id <= until``, ascending."""
+        bounds, pinned = self._extent()
+        if not pinned:
+            return []
+        last = bounds.first - 1 if until is None else min(until, bounds.first - 1)
+        where = "id > ? AND id <= ? ORDER BY id LIMIT ?"
+        return self._select(pinned[0].rows, where, after, last, max(limit, 0))
+
+    def kept(self, where: str, limit: int, *params: Any) -> list[Event]:
+        """At most *limit* events, pinned or retained, ascending."""
+        _, pinned = self._extent()
+        found = self._select(pinned[0].rows, f"{where} ORDER BY id LIMIT ?", *params, limit) if pinned else []
+        return found + self._select("searchable", f"{where} ORDER BY id LIMIT ?", *params, limit - len(found))
+
+    def _select(self, rows: str, where: str, *params: Any) -> list[Event]:
         def read(connections: Connections) -> tuple[str, list[Stored]]:
             with connections.reading() as connection:
-                stored = connection.execute(f"SELECT id, {BODY} FROM searchable WHERE {where}", params).fetchall()
+                stored = connection.execute(f"SELECT id, {BODY} FROM {rows} WHERE {where}", params).fetchall()
                 return ledger.meta(connection, "epoch"), cast("list[Stored]", stored)
 
         epoch, stored = self._file.run(read)
@@ -203,8 +232,8 @@ class Searcher:
         while low <= high and limit:
             begin, end = (max(low, high - SCAN_ROWS + 1), high) if downwards else (low, min(high, low + SCAN_ROWS - 1))
             rows = min(limit, CHUNK_ROWS)
-            found = self.select(
-                f"id BETWEEN ? AND ? AND ({where}) ORDER BY id {order} LIMIT ?", begin, end, *params, rows
+            found = self._select(
+                span.rows, f"id BETWEEN ? AND ? AND ({where}) ORDER BY id {order} LIMIT ?", begin, end, *params, rows
             )
             yield found
             limit -= len(found)
@@ -217,7 +246,8 @@ class Searcher:
     def _with_ids(self, filter: "Filter", ids: list[int], limit: int, *, downwards: bool = False) -> list[Event]:
         where, params = filter.sql()
         order = "DESC" if downwards else "ASC"
-        return self.select(
+        return self._select(
+            "searchable",
             f"id IN (SELECT value FROM json_each(?)) AND ({where}) ORDER BY id {order} LIMIT ?",
             json.encode(ids).decode(),
             *params,
@@ -251,23 +281,16 @@ class Searcher:
     def _slices_of_rows(self, filter: "Filter", span: Span, histogram: Histogram) -> None:
         where, params = filter.sql()
         raised, _ = _errors().sql()
-        start, end, buckets = histogram.start_us, histogram.end_us, len(histogram.counts)
-        for begin in range(span.low, span.high + 1, SCAN_ROWS):
+        start, end, last = histogram.start_us, histogram.end_us, len(histogram.counts) - 1
+        statement = f"""SELECT min((ts - ?) * ? / ?, ?) AS slice, count(*), sum(({raised}) IS TRUE)
+            FROM {span.rows} WHERE id BETWEEN ? AND ? AND ts BETWEEN ? AND ? AND ({where}) GROUP BY slice"""
+        for low in range(span.low, span.high + 1, SCAN_ROWS):
+            high = min(span.high, low + SCAN_ROWS - 1)
+            values = (start, last + 1, max(end - start, 1), last, low, high, start, end, *params)
 
-            def read(connections: Connections, begin: int = begin) -> list[tuple[int, int, int]]:
+            def read(connections: Connections, values: tuple[Any, ...] = values) -> list[tuple[int, int, int]]:
                 with connections.reading() as connection:
-                    rows = connection.execute(
-                        "SELECT min((ts - ?) * ? / ?, ?) AS slice, count(*), sum(({raised}) IS TRUE) FROM searchable"
-                        f" WHERE id BETWEEN ? AND ? AND ts BETWEEN ? AND ? AND ({where}) GROUP BY slice".replace(
-                            "{raised}", raised
-                        ),
-                        (
-                            *(start, buckets, max(end - start, 1), buckets - 1),
-                            *(begin, min(span.high, begin + SCAN_ROWS - 1), start, end),
-                            *params,
-                        ),
-                    ).fetchall()
-                    return cast("list[tuple[int, int, int]]", rows)
+                    return cast("list[tuple[int, int, int]]", connection.execute(statement, values).fetchall())
 
             for number, count, errors in self._file.run(read):
                 histogram.counts[number] += count
@@ -290,6 +313,11 @@ def _errors() -> "Filter":
 def _ids(segment: Segment, events: int) -> list[int]:
     first = segment.first
     return [first + place for place in places_of(events)]
+
+
+def _clipped(spans: list[Span], low: int, high: int) -> list[Span]:
+    clipped = [span._replace(low=max(span.low, low), high=min(span.high, high)) for span in spans]
+    return [span for span in clipped if span.low <= span.high]
 
 
 def _within(span: Span) -> int:

@@ -7,8 +7,9 @@ import pytest
 from msgspec.structs import replace
 
 from livesignals.events import Cause, Counted, Error, Event, ReceiverCall, Transaction, decode
+from livesignals.exceptions import PinError
 from livesignals.filters import parse
-from livesignals.journal import FACETS, Appended, Bounds, Found, Histogram, Journal, Outcome
+from livesignals.journal import FACETS, Appended, Bounds, Found, Histogram, Journal, Outcome, Pin
 from tests.contracts.conftest import OpenJournal
 from tests.journal.building import Sender, assert_balanced, make_count, make_event, make_events, pending
 
@@ -369,6 +370,125 @@ class TestRing:
         assert journal.counts().stored == 6
         assert journal.counts().dropped == {}
         assert_balanced(journal)
+
+
+class TestPins:
+    @pytest.fixture
+    def pinned(self, make_journal: OpenJournal) -> Journal:
+        """Of 60 events, the first 40 of which were evicted, 11 to 15 and 14 to 18 and 39 to 42 are pinned."""
+        journal = make_journal(retain_events=60)
+        Sender(journal).append([make_event(sender="shop.Odd" if number % 2 else "shop.Even") for number in range(60)])
+        for name, first, last in (("incident", 11, 15), ("after", 14, 18), ("seam", 39, 42)):
+            journal.pin(name, first, last)
+        journal.prune(keep_events=20)
+        return journal
+
+    KEPT = (*range(11, 19), *range(39, 61))
+
+    def test_a_pinned_range_outlives_its_eviction(self, pinned: Journal) -> None:
+        """It is read by id, in order with what is retained; what lies between is missing."""
+        assert ids(pinned.read(0, 100)) == list(self.KEPT)
+        assert ids(pinned.read(12, 8)) == [13, 14, 15, 16, 17, 18, 39, 40]
+        assert ids(pinned.read(0, 100, until=14)) == [11, 12, 13, 14]
+        assert [pinned.get(event_id) is not None for event_id in (10, 11, 18, 19, 38, 39, 40, 41)] == [
+            *(False, True, True, False),
+            *(False, True, True, True),
+        ]
+        assert ids(pinned.cause("request-1")) == list(self.KEPT)
+        assert ids(pinned.tree(pinned.read(14, 1)[0].root)) == [15]
+
+    def test_bounds_and_figures_tell_of_what_is_retained_alone(self, pinned: Journal) -> None:
+        """A pinned event that was evicted counts as evicted."""
+        bounds, counts = pinned.bounds(), pinned.counts()
+        assert (bounds.first, bounds.last) == (41, 60)
+        assert (counts.stored, counts.retained, counts.evicted) == (60, 20, 40)
+        assert pinned.check() == []
+        tail = pinned.tail(0, 100)
+        assert (tail.after, tail.last, len(tail.lines)) == (40, 60, 20)
+
+    @pytest.mark.parametrize("indexed", [False, True])
+    @pytest.mark.parametrize("limit", [1, 3, 100])
+    @pytest.mark.parametrize("max_scan", [None, 1, 7])
+    def test_searches_go_on_into_pinned_ranges(
+        self, pinned: Journal, limit: int, max_scan: int | None, indexed: bool
+    ) -> None:
+        """Every match is found once in both directions, whatever the size of the pages."""
+        while indexed and pinned.index(100):
+            pass
+        chosen = parse("sender:shop.Odd")
+        expected = [event_id for event_id in self.KEPT if event_id % 2 == 0]
+        found = pinned.search(chosen, None, limit, max_scan)
+        downwards = ids(found.events)
+        while not found.exhausted:
+            found = pinned.search(chosen, found.scanned_to, limit, max_scan)
+            downwards += ids(found.events)
+        found = pinned.search_forward(chosen, 0, limit, max_scan)
+        upwards = ids(found.events)
+        while not found.exhausted:
+            found = pinned.search_forward(chosen, found.scanned_to, limit, max_scan)
+            upwards += ids(found.events)
+        assert upwards == expected == downwards[::-1]
+
+    def test_pinned_events_are_counted_with_the_others(self, pinned: Journal) -> None:
+        """In facets and histograms."""
+        found = pinned.facets(parse(""), ["sender"], 5)
+        assert (dict(found.counts["sender"]), found.scanned) == ({"shop.Odd": 15, "shop.Even": 15}, 30)
+        assert sum(pinned.histogram(parse(""), 0, 2_000_000_000_000_000, 9).counts) == 30
+
+    def test_a_range_can_be_let_go(self, pinned: Journal) -> None:
+        """What another range holds too stays; what is retained stays anyway."""
+        assert pinned.pins() == [Pin("incident", 11, 15), Pin("after", 14, 18), Pin("seam", 39, 42)]
+        assert pinned.unpin("incident")
+        assert not pinned.unpin("incident")
+        assert ids(pinned.read(0, 100)) == [*range(14, 19), *range(39, 61)]
+        assert pinned.unpin("after")
+        assert pinned.unpin("seam")
+        assert pinned.pins() == []
+        assert ids(pinned.read(0, 100)) == list(range(41, 61))
+
+    def test_pins_end_with_their_epoch(self, pinned: Journal) -> None:
+        """A journal that is cleared holds nothing."""
+        pinned.clear()
+        assert pinned.pins() == pinned.read(0, 100) == []
+        Sender(pinned, "later").append(make_events(3))
+        pinned.pin("incident", 61, 62)
+        assert pinned.pins() == [Pin("incident", 61, 62)]
+
+    def test_an_outcome_reaches_pinned_events(self, make_journal: OpenJournal) -> None:
+        """However late the transaction ends."""
+        journal = make_journal()
+        Sender(journal).append([make_event(transaction=pending("t")), *make_events(5)])
+        journal.pin("open", 1, 2)
+        journal.prune(keep_events=2)
+        assert journal.resolve([Outcome("t", "committed")]) == 1
+        assert ids(journal.search(parse("is:committed"), None, 5).events) == [1]
+
+    def test_what_can_be_pinned_is_bounded(self, make_journal: OpenJournal) -> None:
+        """In number, events and bytes; only what is retained; each name once. The error says what would do."""
+        journal = make_journal(retain_events=100, retain_bytes=100_000)
+        Sender(journal).append(make_events(80))
+        journal.pin("half", 1, 40)
+        for name, first, last, told in (
+            ("more", 41, 51, "half of RETAIN_EVENTS"),
+            ("half", 1, 2, "another name"),
+            ("", 1, 2, "name"),
+            ("beyond", 80, 81, "1 to 80"),
+            ("backwards", 5, 4, "1 to 80"),
+        ):
+            with pytest.raises(PinError) as error:
+                journal.pin(name, first, last)
+            assert told in f"{error.value} {error.value.hint}"
+        for number in range(19):
+            journal.pin(f"pin-{number}", 5, 10)
+        with pytest.raises(PinError, match="20 ranges"):
+            journal.pin("one more", 5, 10)
+        heavy = make_journal(retain_bytes=journal.counts().bytes)
+        if heavy.bounds().last == 0:
+            Sender(heavy).append(make_events(80))
+        for pin in heavy.pins():
+            heavy.unpin(pin.name)
+        with pytest.raises(PinError, match="bytes"):
+            heavy.pin("heavy", 1, 60)
 
 
 class TestFigures:
