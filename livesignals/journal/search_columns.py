@@ -5,12 +5,14 @@ bit for each event of the segment, whichever is shorter.
 """
 
 import re
+import sys
 from array import array
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cached_property
-from itertools import chain, compress
+from itertools import accumulate, chain, compress
 from math import inf
+from operator import sub
 from typing import Any, NamedTuple
 
 from livesignals.filters.candidates import Number
@@ -22,6 +24,8 @@ _SET_BYTES = SEGMENT_EVENTS // 8
 _SET_WORDS = _SET_BYTES // 2
 #: Up to here a float says exactly which integer it is.
 _EXACT = 2.0**53
+#: What JSON can say; higher numbers than this there are not but the infinite ones.
+_LARGEST = sys.float_info.max
 _FEW = 32
 _MANY_HITS = 256
 
@@ -110,8 +114,8 @@ class OpenColumn:
             starts.append(len(sets))
         return Stored(
             self.any.to_bytes(_SET_BYTES, "little"),
-            "\0".join(ordered).encode(),
             array("d", [float(number) for number, _ in numbers]).tobytes(),
+            "\0".join(ordered).encode(),
             starts.tobytes(),
             sets.tobytes(),
         )
@@ -124,27 +128,39 @@ def _all_of(lists: Iterable[list[int]]) -> int:
 _FIRST_OF_NUMBER = tuple("-0123456789")
 
 
+#: The lowest and the highest number that values of a column spell.
+Ends = tuple[float, float]
+
+
 class Stored(NamedTuple):
     """A column in bytes. Values that spell numbers come first, in their order; sets lie one behind the other."""
 
-    any: bytes
-    texts: bytes  # with NUL between
+    any_value: bytes
     numbers: bytes  # floats
+    texts: bytes  # with NUL between
     starts: bytes  # of each set in ``sets``, and the end; unsigned, 4 bytes
     sets: bytes  # unsigned, 2 bytes: places, or as many as make a bit for each event
 
+    @property
+    def ends(self) -> Ends | None:
+        numbers = array("d", self.numbers)
+        return (max(numbers[0], -_LARGEST), min(numbers[-1], _LARGEST)) if numbers else None
+
 
 class ClosedColumn:
-    """A column that was kept. What is large and seldom needed is read when it is."""
+    """A column that was kept. Each part of it is read when it is needed."""
 
-    def __init__(self, any: bytes, texts: bytes, load: Callable[[str], bytes]) -> None:
-        self._any = any
-        self.texts = texts
+    def __init__(self, load: Callable[[str], bytes], ends: Ends | None) -> None:
         self._load = load  # one of `Stored`, by its name
+        self._ends = ends
 
-    @property
+    @cached_property
     def any(self) -> int:
-        return int.from_bytes(self._any, "little")
+        return int.from_bytes(self._load("any_value"), "little")
+
+    @cached_property
+    def texts(self) -> bytes:
+        return self._load("texts")
 
     @cached_property
     def _numbers(self) -> "array[float]":
@@ -195,9 +211,9 @@ class ClosedColumn:
         return self._sets(hits)
 
     def between(self, low: Number, high: Number, *, above: bool = False, below: bool = False) -> int:
-        numbers = self._numbers
-        if not numbers:
+        if self._ends is None or self._ends[1] < low or self._ends[0] > high:
             return 0
+        numbers = self._numbers
         if not all(abs(end) < _EXACT or abs(end) == inf for end in (low, high, numbers[0], numbers[-1])):
             return self.holding("", _between(low, high, above, below))
         first = (bisect_right if above else bisect_left)(numbers, low)
@@ -207,17 +223,18 @@ class ClosedColumn:
     def counts(self, events: int) -> Iterator[tuple[str, int]]:
         """Each value, and how many of the events in a set have it."""
         starts, sets = self._places
-        digits = b""
-        has_all = not self.any & ~events
-        for index, text in enumerate(self.texts.decode().split("\0")):
-            kept = sets[starts[index] : starts[index + 1]]
-            if len(kept) == _SET_WORDS:
-                yield text, (int.from_bytes(kept.tobytes(), "little") & events).bit_count()
-            elif has_all:
-                yield text, len(kept)
-            else:
-                digits = digits or digits_of(events)
-                yield text, _count(digits, kept)
+        lengths = list(map(sub, starts[1:], starts))
+        counts = lengths
+        if self.any & ~events and any(length != _SET_WORDS for length in lengths):
+            # How many of the places before each are in the set; what is no place is no matter.
+            before = list(accumulate(map(_padded(events).__getitem__, sets), initial=0))
+            at_starts = list(map(before.__getitem__, starts))
+            counts = list(map(sub, at_starts[1:], at_starts))
+        for index, length in enumerate(lengths):
+            if length == _SET_WORDS:
+                kept = sets[starts[index] : starts[index + 1]].tobytes()
+                counts[index] = (int.from_bytes(kept, "little") & events).bit_count()
+        return zip(self.texts.decode().split("\0"), counts, strict=True)
 
     def _sets(self, indexes: Sequence[int]) -> int:
         """The events with any of these values."""
@@ -236,6 +253,14 @@ class ClosedColumn:
             else:
                 places += kept
         return found | set_of(places)
+
+
+def _padded(events: int) -> bytes:
+    """1 for each place that is in the set, 0 for all other numbers of two bytes."""
+    return digits_of(events).translate(_AS_NUMBERS).ljust(2**16, b"\0")
+
+
+_AS_NUMBERS = bytes.maketrans(b"01", b"\0\1")
 
 
 def _count(digits: bytes, places: Sequence[int]) -> int:

@@ -5,7 +5,7 @@ that is missing, broken, of another format or of another epoch is made anew.
 """
 
 from array import array
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple, cast
@@ -13,7 +13,7 @@ from typing import Any, NamedTuple, cast
 import apsw
 from msgspec import json
 
-from livesignals.journal.search_columns import ClosedColumn
+from livesignals.journal.search_columns import ClosedColumn, Ends
 from livesignals.journal.search_segment import OpenSegment, Segment
 from livesignals.journal.sqlite_file import identity, make_file
 
@@ -21,6 +21,7 @@ APPLICATION_ID = 0x4C536978
 FORMAT_VERSION = 1
 BUSY_MS = 500
 CACHE_KIB = 16_384
+PAGE_BYTES = 16_384
 WAL_BYTES = 4 * 2**20
 
 _TABLES = """
@@ -30,16 +31,17 @@ CREATE TABLE segments (
     number INTEGER PRIMARY KEY,
     everything BLOB NOT NULL, loose BLOB NOT NULL, unsettled BLOB NOT NULL, cut BLOB NOT NULL,
     is_sorted INTEGER NOT NULL, lowest INTEGER NOT NULL, highest INTEGER NOT NULL, -- µs since 1970
-    names TEXT NOT NULL, -- of the columns that there are, as JSON
+    names TEXT NOT NULL, -- of the columns that there are, and `Ends` of each, as JSON
     times BLOB NOT NULL
 );
 CREATE TABLE columns (
     segment INTEGER NOT NULL, name TEXT NOT NULL,
     key TEXT, -- what stands before a value in a line that bare words are looked for in; NULL: not looked for
-    any_value BLOB NOT NULL, texts BLOB NOT NULL, numbers BLOB NOT NULL, starts BLOB NOT NULL, sets BLOB NOT NULL,
+    any_value BLOB NOT NULL, numbers BLOB NOT NULL, texts BLOB NOT NULL, starts BLOB NOT NULL, sets BLOB NOT NULL,
     PRIMARY KEY (segment, name)
 );
 """
+_decode_names = json.Decoder(dict[str, Ends | None]).decode
 _SETS = "everything, loose, unsettled, cut, is_sorted, lowest, highest, names"
 
 
@@ -76,6 +78,8 @@ class SearchFile:
             raise
 
     def _make(self) -> None:
+        # Large pages, since a column is read as a whole.
+        self._connection.execute(f"PRAGMA page_size = {PAGE_BYTES}").fetchall()
         with self._connection:
             self._connection.execute(_TABLES)
             self._connection.execute("INSERT INTO meta VALUES ('epoch', ?)", (self.epoch,))
@@ -110,7 +114,7 @@ class SearchFile:
                 return None
             *sets, is_sorted, lowest, highest, names = row
             whole = [int.from_bytes(each, "little") for each in sets]
-            head = self._heads[number] = (*whole, bool(is_sorted), lowest, highest, frozenset(json.decode(names)))
+            head = self._heads[number] = (*whole, bool(is_sorted), lowest, highest, _decode_names(names))
         return ClosedSegment(self._connection, number, *head)
 
     def add(self, segment: "Prepared") -> None:
@@ -146,12 +150,13 @@ def prepared(segment: OpenSegment) -> Prepared:
         for each in (segment.everything, segment.loose, segment.unsettled, segment.cut)
     ]
     # Of a path that only leads on, the column is empty.
-    columns = {name: column for name, column in segment.columns.items() if any(column.places.values())}
-    times, names = segment.times, json.encode(list(columns)).decode()
+    columns = {name: column.close() for name, column in segment.columns.items() if any(column.places.values())}
+    names = json.encode({name: stored.ends for name, stored in columns.items()}).decode()
+    times = segment.times
     ends = (min(times), max(times)) if times else (0, 0)
     return Prepared(
         (segment.number, *sets, segment.is_sorted, *ends, names, times.tobytes()),
-        [(segment.number, name, segment.key(name), *column.close()) for name, column in columns.items()],
+        [(segment.number, name, segment.key(name), *stored) for name, stored in columns.items()],
     )
 
 
@@ -173,7 +178,7 @@ class ClosedSegment(Segment):
         is_sorted: bool,
         lowest: int,
         highest: int,
-        names: frozenset[str],
+        names: dict[str, Ends | None],
     ) -> None:
         self._connection = connection
         self.number = number
@@ -195,28 +200,24 @@ class ClosedSegment(Segment):
             return None
         column = self._columns.get(name)
         if column is None:
-            row = self._connection.execute(
-                "SELECT any_value, texts FROM columns WHERE segment = ? AND name = ?", (self.number, name)
-            ).fetchone()
-            if row is None:
-                raise Unfit(f"segment {self.number} lacks {name!r}")
-            column = self._columns[name] = self._column(name, cast("tuple[bytes, bytes]", row))
+            column = self._columns[name] = ClosedColumn(partial(self._load, name), self._names[name])
         return column
 
     def lines(self) -> Iterator[tuple[str, ClosedColumn]]:
         rows = self._connection.execute(
-            "SELECT key, name, any_value, texts FROM columns WHERE segment = ? AND key IS NOT NULL", (self.number,)
+            "SELECT key, name, texts FROM columns WHERE segment = ? AND key IS NOT NULL", (self.number,)
         ).fetchall()
-        for key, name, *row in cast("list[tuple[str, str, bytes, bytes]]", rows):
-            yield key, self._columns.setdefault(name, self._column(name, row))
-
-    def _column(self, name: str, row: Sequence[bytes]) -> ClosedColumn:
-        any_value, texts = row
-        return ClosedColumn(any_value, texts, partial(self._load, name))
+        for key, name, texts in cast("list[tuple[str, str, bytes]]", rows):
+            column = ClosedColumn(partial(self._load, name), self._names[name])
+            column.texts = texts
+            yield key, column
 
     def _load(self, name: str, part: str) -> bytes:
         statement = f"SELECT {part} FROM columns WHERE segment = ? AND name = ?"
-        return self._connection.execute(statement, (self.number, name)).get  # type: ignore[no-any-return]
+        row = self._connection.execute(statement, (self.number, name)).fetchone()
+        if row is None:
+            raise Unfit(f"segment {self.number} lacks {name!r}")
+        return cast("bytes", row[0])
 
 
 def delete(path: Path) -> None:

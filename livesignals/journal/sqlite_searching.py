@@ -127,11 +127,14 @@ class Searcher:
     def _count_indexed(self, filter: "Filter", span: Span, counts: dict[str, Counter[str]]) -> None:
         assert span.segment is not None
         held = self._held(filter, span)
+        if not held:
+            return
         for field, counter in counts.items():
             column = span.segment.named(SHOWN[field])
             if column is not None:
                 for value, count in column.counts(held & ~span.segment.loose):
-                    counter[value] += count
+                    if count:
+                        counter[value] += count
         loose = _ids(span.segment, held & span.segment.loose)
         for begin in range(0, len(loose), CHUNK_ROWS):
             _count(self._with_ids(filter, loose[begin : begin + CHUNK_ROWS], CHUNK_ROWS), counts)
