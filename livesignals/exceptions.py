@@ -53,3 +53,11 @@ class RecordingError(LiveSignalsError):
 
 class JournalForeign(JournalError):
     """The journal belongs to another project."""
+
+
+class PinError(LiveSignalsError):
+    """A range cannot be pinned. ``hint`` says what can."""
+
+    def __init__(self, message: str, hint: str = "") -> None:
+        super().__init__(message)
+        self.hint = hint

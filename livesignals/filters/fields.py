@@ -7,7 +7,7 @@ from difflib import get_close_matches
 from livesignals.catalogue.builtin import FAMILIES
 from livesignals.events import Event
 from livesignals.exceptions import FilterError
-from livesignals.filters.flags import FLAGS, Flagged
+from livesignals.filters.flags import FLAGS, Flagged, Traits
 from livesignals.filters.kinds import CauseText, Choice, Durations, Kind, Moments, Numbers, Payloads, Text
 from livesignals.filters.matchers import Dotted, DottedGlob
 from livesignals.filters.sources import Each, One, Payload, Source
@@ -241,7 +241,7 @@ FIELDS: tuple[Field, ...] = (
     Field(
         "is",
         Choice({word: flag.help for word, flag in FLAGS.items()}, matcher=Flagged),
-        One(lambda event: event, "1"),
+        Traits(lambda event: event, "1"),
         "",
         "a trait of the send",
         "is:error",

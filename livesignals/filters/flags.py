@@ -4,7 +4,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from livesignals.events import Event
-from livesignals.filters.matchers import Check, Matcher
+from livesignals.filters.candidates import Candidates, Column, Segment
+from livesignals.filters.matchers import Check, Matcher, union
+from livesignals.filters.sources import One
 from livesignals.filters.sql import Sql, joined
 
 SLOW_US = 10_000
@@ -119,6 +121,10 @@ FLAGS: dict[str, Flag] = {
 }
 
 
+#: May come to hold for an event after it was stored.
+OUTCOMES = frozenset({"committed", "rolledback"})
+
+
 @dataclass(frozen=True)
 class Flagged(Matcher):
     """An event, the only value that this matcher takes, with at least one of some flags."""
@@ -134,6 +140,9 @@ class Flagged(Matcher):
     def sql(self, x: str) -> Sql:
         return joined("OR", [Sql(FLAGS[word].sql) for word in self.words])
 
+    def find(self, column: Column) -> int:
+        return union(map(column.equal, self.words))
+
     @property
     def shown(self) -> str:
         return " or ".join(FLAGS[word].english for word in self.words)
@@ -142,3 +151,12 @@ class Flagged(Matcher):
         if negated:
             return " and ".join(FLAGS[word].negated for word in self.words)
         return self.shown if len(self.words) == 1 else f"({self.shown})"
+
+
+class Traits(One):
+    """The event itself, for `Flagged`. In an index: the words that hold for it."""
+
+    def candidates(self, segment: Segment, name: str, matcher: Matcher) -> Candidates:
+        found = super().candidates(segment, name, matcher)
+        may_come = isinstance(matcher, Flagged) and not OUTCOMES.isdisjoint(matcher.words)
+        return Candidates(found.sure, found.maybe | segment.unsettled) if may_come else found

@@ -11,6 +11,7 @@ from math import isfinite
 from typing import NamedTuple
 
 from livesignals.exceptions import FilterError
+from livesignals.filters.candidates import Number
 from livesignals.filters.matchers import (
     Between,
     CauseGlob,
@@ -20,7 +21,6 @@ from livesignals.filters.matchers import (
     Either,
     Glob,
     Matcher,
-    Number,
     Numeric,
     OneOf,
     Present,

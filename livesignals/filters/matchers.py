@@ -1,22 +1,24 @@
-"""What a value must be like. Each matcher is a check in Python, the same in SQL and the same in English.
+"""What a value must be like. Each matcher is a check in Python, the same in SQL, in a search index and in English.
 
 ``check()`` gives a closure that takes one value of a field; ``sql(x)`` takes that value as an SQL
-expression, which holds no parameters. Text comes folded, unless the field is an identifier.
+expression, which holds no parameters; ``find(column)`` gives the events with such a value as a set of
+`livesignals.filters.candidates`. Text comes folded, unless the field is an identifier.
 """
 
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from fnmatch import translate
+from math import inf
 from operator import ge, gt, le, lt
 from typing import Any
 
+from livesignals.filters.candidates import Column, Number
 from livesignals.filters.sql import Sql, joined, last_part, number
 
 Check = Callable[[Any], bool]
-Number = int | float
 
 _JSON_NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(\.[0-9]+)?([eE][-+]?[0-9]+)?")
 _COMPARISONS: dict[str, tuple[Callable[[Any, Any], bool], str]] = {
@@ -39,6 +41,9 @@ class Matcher(ABC):
     @abstractmethod
     def sql(self, x: str) -> Sql: ...
 
+    @abstractmethod
+    def find(self, column: Column) -> int: ...
+
     @property
     @abstractmethod
     def shown(self) -> str:
@@ -47,6 +52,14 @@ class Matcher(ABC):
     def english(self, negated: bool = False) -> str:
         """As in "is not post_save"."""
         return f"{_negative(self.verb) if negated else self.verb} {self.shown}".rstrip()
+
+
+def union(sets: Iterable[int]) -> int:
+    """The events in any of some sets."""
+    found = 0
+    for each in sets:
+        found |= each
+    return found
 
 
 def _negative(verb: str) -> str:
@@ -67,6 +80,9 @@ class Same(Matcher):
     def sql(self, x: str) -> Sql:
         return Sql(f"{x} = ?", (self.needle,))
 
+    def find(self, column: Column) -> int:
+        return column.equal(self.needle)
+
     @property
     def shown(self) -> str:
         return self.needle or "empty"
@@ -83,6 +99,9 @@ class Dotted(Same):
     def sql(self, x: str) -> Sql:
         return Sql(f"({x} = ? OR {x} GLOB ?)", (self.needle, f"*.{glob_literal(self.needle)}"))
 
+    def find(self, column: Column) -> int:
+        return column.holding(self.needle, self.check())
+
 
 @dataclass(frozen=True)
 class Containing(Same):
@@ -96,6 +115,9 @@ class Containing(Same):
 
     def sql(self, x: str) -> Sql:
         return Sql(f"instr({x}, ?) > 0", (self.needle,))
+
+    def find(self, column: Column) -> int:
+        return column.holding(self.needle, self.check())
 
 
 def glob_literal(text: str) -> str:
@@ -122,6 +144,9 @@ class Glob(Matcher):
 
     def sql(self, x: str) -> Sql:
         return Sql(f"{x} GLOB ?", (self.syntax,))
+
+    def find(self, column: Column) -> int:
+        return column.holding(max(re.split(r"[*?]", self.pattern), key=len), self.check())
 
     @property
     def shown(self) -> str:
@@ -155,6 +180,9 @@ class CauseKind(Matcher):
     def sql(self, x: str) -> Sql:
         return Sql(f"{x} GLOB ?", (f"{self.kind} *",))
 
+    def find(self, column: Column) -> int:
+        return column.holding(f"{self.kind} ", self.check())
+
     @property
     def shown(self) -> str:
         return f"a {self.kind}"
@@ -185,6 +213,9 @@ class OneOf(Matcher):
     def sql(self, x: str) -> Sql:
         return Sql(f"{x} IN ({', '.join('?' * len(self.words))})", self.words)
 
+    def find(self, column: Column) -> int:
+        return union(map(column.equal, self.words))
+
     @property
     def shown(self) -> str:
         return " or ".join(self.words)
@@ -209,6 +240,11 @@ class Compare(Matcher):
     def sql(self, x: str) -> Sql:
         return Sql(f"{x} {self.operator} ?", (self.number,))
 
+    def find(self, column: Column) -> int:
+        if self.operator in ("<", "<="):
+            return column.between(-inf, self.number, below=self.operator == "<")
+        return column.between(self.number, inf, above=self.operator == ">")
+
     @property
     def shown(self) -> str:
         return self.written
@@ -230,6 +266,9 @@ class Between(Matcher):
         if self.low == self.high:
             return Sql(f"{x} = ?", (self.low,))
         return Sql(f"{x} BETWEEN ? AND ?", (self.low, self.high))
+
+    def find(self, column: Column) -> int:
+        return column.between(self.low, self.high)
 
     @property
     def shown(self) -> str:
@@ -258,6 +297,10 @@ class Within(Matcher):
         if self.last is not None:
             parts.append(Sql(f"{x} <= ?", (_microseconds(self.last),)))
         return joined("AND", parts)
+
+    def find(self, column: Column) -> int:
+        first = -inf if self.first is None else _microseconds(self.first)
+        return column.between(first, inf if self.last is None else _microseconds(self.last))
 
     @property
     def shown(self) -> str:
@@ -289,6 +332,9 @@ class Numeric(Matcher):
     def sql(self, x: str) -> Sql:
         return self.inner.sql(number(x))
 
+    def find(self, column: Column) -> int:
+        return self.inner.find(column)
+
     @property
     def shown(self) -> str:
         return self.inner.shown
@@ -316,6 +362,9 @@ class Present(Matcher):
     def sql(self, x: str) -> Sql:
         return Sql(f"{x} <> ''")
 
+    def find(self, column: Column) -> int:
+        return column.holding("", self.check())
+
     @property
     def shown(self) -> str:
         return ""
@@ -333,6 +382,9 @@ class Either(Matcher):
 
     def sql(self, x: str) -> Sql:
         return joined("OR", [option.sql(x) for option in self.options])
+
+    def find(self, column: Column) -> int:
+        return union(option.find(column) for option in self.options)
 
     @property
     def shown(self) -> str:

@@ -1,10 +1,11 @@
-"""The tree of a filter: each node compiles to a predicate, to SQL and to English."""
+"""The tree of a filter: each node compiles to a predicate, to SQL and to English, and asks a search index."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
 from livesignals.events import Event
+from livesignals.filters.candidates import Candidates, Segment
 from livesignals.filters.fields import Field
 from livesignals.filters.matchers import Matcher
 from livesignals.filters.sources import Predicate
@@ -23,6 +24,10 @@ class Node:
         """The same over a row; NULL is false."""
         raise NotImplementedError
 
+    def candidates(self, segment: Segment) -> Candidates:
+        """The events of a search index that it holds."""
+        raise NotImplementedError
+
     def english(self) -> str:
         raise NotImplementedError
 
@@ -36,6 +41,9 @@ class Everything(Node):
 
     def sql(self) -> Sql:
         return Sql("1")
+
+    def candidates(self, segment: Segment) -> Candidates:
+        return Candidates(segment.everything, segment.everything)
 
     def english(self) -> str:
         return "every send"
@@ -53,6 +61,9 @@ class Term(Node):
 
     def sql(self) -> Sql:
         return self.field.source.sql(self.matcher)
+
+    def candidates(self, segment: Segment) -> Candidates:
+        return self.field.source.candidates(segment, self.field.name, self.matcher)
 
     def english(self, negated: bool = False) -> str:
         if self.field.source.many:
@@ -73,6 +84,15 @@ class Words(Node):
 
     def sql(self) -> Sql:
         return Sql("livesignals_says(body, ?, ?)", (self._needle, said_in_json(self._needle)))
+
+    def candidates(self, segment: Segment) -> Candidates:
+        lines = [line for line in self._needle.split("\n") if line]
+        maybe = segment.everything
+        for line in lines:
+            maybe &= segment.saying(line) | segment.loose
+        # Over a border between lines they would also have to follow each other.
+        sure = maybe & ~(segment.cut | segment.loose) if "\n" not in self._needle else 0
+        return Candidates(sure, maybe)
 
     @property
     def _needle(self) -> str:
@@ -96,6 +116,10 @@ class Not(Node):
         text, params = self.part.sql()
         return Sql(f"({text}) IS NOT TRUE", params)
 
+    def candidates(self, segment: Segment) -> Candidates:
+        sure, maybe = self.part.candidates(segment)
+        return Candidates(segment.everything & ~maybe, segment.everything & ~sure)
+
     def english(self) -> str:
         if isinstance(self.part, Term | Words):
             return self.part.english(negated=True)
@@ -118,6 +142,14 @@ class And(Node):
     def sql(self) -> Sql:
         return joined("AND", [part.sql() for part in self.parts])
 
+    def candidates(self, segment: Segment) -> Candidates:
+        found = Candidates(segment.everything, segment.everything)
+        for part in self.parts:
+            if not found.maybe:
+                break
+            found &= part.candidates(segment)
+        return found
+
     def english(self) -> str:
         return _english("and", self.parts)
 
@@ -137,6 +169,12 @@ class Or(Node):
 
     def sql(self) -> Sql:
         return joined("OR", [part.sql() for part in self.parts])
+
+    def candidates(self, segment: Segment) -> Candidates:
+        found = Candidates(0, 0)
+        for part in self.parts:
+            found |= part.candidates(segment)
+        return found
 
     def english(self) -> str:
         return _english("or", self.parts)
@@ -165,6 +203,10 @@ class Filter:
     def english(self) -> str:
         """The filter in a sentence, for people."""
         return self.root.english()
+
+    def candidates(self, segment: Segment) -> Candidates:
+        """The events of a part of a search index that the filter holds."""
+        return self.root.candidates(segment)
 
     @property
     def is_empty(self) -> bool:

@@ -1,11 +1,12 @@
-"""Where a field finds its values: in an event, and in a row of the journal's ``events`` table."""
+"""Where a field finds its values: in an event, in a row of the journal's ``events`` table, in a search index."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from livesignals.events import Event
+from livesignals.filters.candidates import CONTAINER, INSTANCE, ITEMS, NULL, Candidates, Path, Segment, carried
 from livesignals.filters.matchers import Matcher, Present
 from livesignals.filters.sql import Sql, folded, json_path
 from livesignals.filters.text import fold, scalar_text
@@ -14,7 +15,7 @@ Predicate = Callable[[Event], bool]
 
 
 class Source(ABC):
-    """Where values are. Both methods say whether a matcher holds for any of them."""
+    """Where values are. All methods say whether a matcher holds for any of them."""
 
     many: bool = False  # whether an event may have several values
 
@@ -23,6 +24,11 @@ class Source(ABC):
 
     @abstractmethod
     def sql(self, matcher: Matcher) -> Sql: ...
+
+    def candidates(self, segment: Segment, name: str, matcher: Matcher) -> Candidates:
+        """*name* is the field's."""
+        found = matcher.find(segment.column(name))
+        return Candidates(found & ~segment.loose, found | segment.loose)
 
 
 @dataclass(frozen=True)
@@ -98,6 +104,24 @@ class Payload(Source):
         ) AS item WHERE {condition.text})"""
         return Sql(text, path.params + condition.params)
 
+    def candidates(self, segment: Segment, name: str, matcher: Matcher) -> Candidates:
+        found, ways = 0, list(self._ways())
+        for number, (path, instance) in enumerate(ways):
+            matching = _matching(segment, path, matcher)
+            if matching and instance:
+                matching &= segment.column(carried((*instance, INSTANCE))).any
+                for earlier, its_instance in ways[:number]:
+                    matching &= ~_there(segment, earlier, its_instance)
+            found |= matching
+        return Candidates(found & ~segment.loose, found | segment.loose)
+
+    def _ways(self) -> Iterator[tuple[Path, Path]]:
+        """The paths that may lead to the value, and what has to be an instance; the first that leads somewhere does."""
+        yield self.steps, ()
+        for split in range(1, len(self.steps)):
+            instance = self.steps[:split]
+            yield (*instance, "fields", *self.steps[split:]), instance
+
     def _path(self) -> Sql:
         """The JSON path that leads to something, NULL when none does."""
         direct = json_path(self.steps)
@@ -113,6 +137,18 @@ class Payload(Source):
             ways.append(Sql(f"WHEN {test} THEN ?", (model, pk, way, way)))
         cases = " ".join(way.text for way in ways)
         return Sql(f"CASE {cases} END", tuple(value for way in ways for value in way.params))
+
+
+def _there(segment: Segment, path: Path, instance: Path) -> int:
+    """The events that carried anything under *path*, and an instance at *instance*, which is empty for any."""
+    there = segment.column(carried(path)).any | segment.column(carried((*path, CONTAINER))).any
+    return there & segment.column(carried((*instance, INSTANCE))).any if instance else there
+
+
+def _matching(segment: Segment, path: Path, matcher: Matcher) -> int:
+    if isinstance(matcher, Present):
+        return _there(segment, path, ()) & ~segment.column(carried((*path, NULL))).any
+    return matcher.find(segment.column(carried(path))) | matcher.find(segment.column(carried((*path, ITEMS))))
 
 
 _NOWHERE = object()

@@ -4,12 +4,17 @@ from pathlib import Path
 
 from livesignals.exceptions import ConfigurationError
 from livesignals.journal.base import (
+    FACETS,
     Appended,
     Bounds,
     Counts,
+    Facets,
     Found,
+    Histogram,
+    Indexed,
     Journal,
     Outcome,
+    Pin,
     Problem,
     ProcessReport,
     Tail,
@@ -18,12 +23,17 @@ from livesignals.journal.memory import MemoryJournal
 from livesignals.journal.sqlite import SqliteJournal
 
 __all__ = [
+    "FACETS",
     "Appended",
     "Bounds",
     "Counts",
+    "Facets",
     "Found",
+    "Histogram",
+    "Indexed",
     "Journal",
     "Outcome",
+    "Pin",
     "Problem",
     "ProcessReport",
     "SqliteJournal",

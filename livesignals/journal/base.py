@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 TREE_LIMIT = 500
 TAIL_LIMIT = 1_000
 KEPT_OUTCOMES = 10_000
+#: Fields whose values `Journal.facets` counts.
+FACETS = ("signal", "sender", "receiver", "cause")
 Outcomes = list[tuple[int, str, str]]  # number, transaction id, state
 
 
@@ -89,6 +91,43 @@ class Found(Struct, frozen=True):
     exhausted: bool  # nothing retained is left in this direction
 
 
+class Histogram(Struct, frozen=True):
+    """Matching events by when they began, in equal slices of ``start_us`` to ``end_us``, both included."""
+
+    start_us: int
+    end_us: int
+    counts: list[int]
+    errors: list[int]  # of them, those that raised, or whose receiver did
+
+    def slice(self, ts_us: int) -> int:
+        """The slice of a time that is not outside."""
+        slices = len(self.counts)
+        return min((ts_us - self.start_us) * slices // max(self.end_us - self.start_us, 1), slices - 1)
+
+
+class Facets(Struct, frozen=True):
+    """The most frequent values in matching events, and in how many of them they are, most frequent first."""
+
+    counts: dict[str, list[tuple[str, int]]]  # by field
+    scanned: int  # how many of the newest events were looked at
+    exhausted: bool  # those were all that are retained
+
+
+class Indexed(Struct, frozen=True):
+    """How far the search index is."""
+
+    events: int  # of the retained ones
+    bytes: int  # on disk
+
+
+class Pin(Struct, frozen=True):
+    """A range of ids, both included, that is kept when it is evicted."""
+
+    name: str
+    first: int
+    last: int
+
+
 class Counts(Struct, frozen=True):
     """Exact figures: ``captured == stored + dropped + buffered`` and ``stored == retained + evicted``."""
 
@@ -117,6 +156,9 @@ class Journal(ABC):
 
     Ids are given in the order of commits, over all processes, without holes; no id is used twice. They
     belong to an epoch: a journal that was cleared, replaced or set aside goes on under another one.
+
+    Retained are the newest, see `bounds`. Pinned events are kept beyond that, in addition: whatever reads or searches
+    by id finds them too; between them and what is retained, ids are missing.
 
     Every method may raise `JournalUnavailable` (try again later) and `JournalForeign` (never will work).
     """
@@ -169,6 +211,32 @@ class Journal(ABC):
         """At most *limit* matching events with ``id > after``, oldest first. See `search`."""
 
     @abstractmethod
+    def histogram(self, filter: "Filter", start_us: int, end_us: int, buckets: int) -> Histogram:
+        """Matching retained events by time. The ends are µs since 1970, UTC."""
+
+    @abstractmethod
+    def facets(self, filter: "Filter", fields: Sequence[str], limit: int) -> Facets:
+        """At most *limit* values of each of *fields*, which are among `FACETS`, in matching retained events."""
+
+    @abstractmethod
+    def id_at(self, ts_us: int) -> int:
+        """The first retained id whose event began at or after a time; the next id to be given when none did.
+
+        Ids are in the order in which sends were stored, which is their order in time, but for some that took longer.
+        """
+
+    def index(self, most: int) -> bool:
+        """Make searches fast: look at up to *most* more events. Says whether more are left.
+
+        For a process that goes on reading, in the background. Searches need not wait for it.
+        """
+        return False
+
+    def indexed(self) -> Indexed | None:
+        """What `index` has come to; None for a journal that needs no index."""
+        return None
+
+    @abstractmethod
     def get(self, event_id: int) -> Event | None:
         """One event, or None when it is not retained."""
 
@@ -179,6 +247,21 @@ class Journal(ABC):
     @abstractmethod
     def cause(self, cause_id: str, limit: int = TREE_LIMIT) -> list[Event]:
         """The retained events of one request, command or task, ascending."""
+
+    @abstractmethod
+    def pin(self, name: str, first: int, last: int) -> None:
+        """Keep the retained events *first* to *last* when they are evicted, until `unpin` or `clear`.
+
+        Raises `PinError`: 20 ranges can be pinned, and half of what RETAIN_EVENTS and RETAIN_BYTES say.
+        """
+
+    @abstractmethod
+    def unpin(self, name: str) -> bool:
+        """Let a range go. Says whether there was one of that name."""
+
+    @abstractmethod
+    def pins(self) -> list[Pin]:
+        """The ranges that are pinned, by id."""
 
     @abstractmethod
     def counts(self) -> Counts:
@@ -215,3 +298,12 @@ class Journal(ABC):
     @abstractmethod
     def abandon(self) -> None:
         """In the child of a fork: forget what the parent had open. The next call opens it anew."""
+
+
+def facet_values(event: Event, field: str) -> set[str]:
+    """What an event is counted under for one of `FACETS`."""
+    if field == "receiver":
+        return {call.name for call in event.receivers}
+    if field == "cause":
+        return {f"{event.cause.kind} {event.cause.name}"} if event.cause is not None else set()
+    return {event.signal if field == "signal" else event.sender}

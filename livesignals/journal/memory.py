@@ -2,6 +2,7 @@
 
 import secrets
 import threading
+from bisect import bisect_left, bisect_right
 from collections import Counter, deque
 from collections.abc import Sequence
 from itertools import islice
@@ -11,7 +12,7 @@ from msgspec.structs import replace
 
 from livesignals.events import Event, Record, decode_stored, record_of, splice
 from livesignals.events.model import TransactionState
-from livesignals.journal import accounts
+from livesignals.journal import accounts, pins
 from livesignals.journal.base import (
     KEPT_OUTCOMES,
     TAIL_LIMIT,
@@ -19,13 +20,17 @@ from livesignals.journal.base import (
     Appended,
     Bounds,
     Counts,
+    Facets,
     Found,
+    Histogram,
     Journal,
     Outcome,
     Outcomes,
+    Pin,
     Problem,
     ProcessReport,
     Tail,
+    facet_values,
 )
 
 if TYPE_CHECKING:
@@ -62,6 +67,14 @@ class _Entry:
         self._event = None
 
 
+def _id(entry: _Entry) -> int:
+    return entry.id
+
+
+def _raised(event: Event) -> bool:
+    return event.status == "raised" or any(call.status == "raised" for call in event.receivers)
+
+
 class MemoryJournal(Journal):
     """The same promises as a journal on disk, as long as the process lives.
 
@@ -77,6 +90,8 @@ class MemoryJournal(Journal):
         self._bytes = 0
         self._evicted = 0
         self._by_family: Counter[str] = Counter()
+        self._pins: list[Pin] = []
+        self._pinned: list[_Entry] = []  # evicted since, ascending
         self._reports: dict[str, ProcessReport] = {}
         self._outcome = 0  # number of the last one
         self._outcomes: deque[tuple[int, str, str]] = deque(maxlen=KEPT_OUTCOMES)
@@ -102,7 +117,10 @@ class MemoryJournal(Journal):
     def _evict(self, keep_events: int, keep_bytes: int) -> int:
         before = self._evicted
         while self._entries and (len(self._entries) > keep_events or self._bytes > keep_bytes):
-            record = self._entries.popleft().record
+            entry = self._entries.popleft()
+            record = entry.record
+            if any(pin.first <= entry.id <= pin.last for pin in self._pins):
+                self._pinned.append(entry)
             self._by_family[record.family] -= 1
             self._bytes -= record.size
             self._evicted += 1
@@ -112,7 +130,7 @@ class MemoryJournal(Journal):
         states = {outcome.tx_id: outcome.state for outcome in outcomes}
         resolved: Counter[str] = Counter()
         with self._lock:
-            for entry in self._entries:
+            for entry in (*self._pinned, *self._entries):
                 tx_id = entry.record.tx_id
                 if entry.record.tx_state == "pending" and tx_id in states:
                     entry.resolve(states[tx_id])
@@ -129,10 +147,16 @@ class MemoryJournal(Journal):
 
     def bounds(self) -> Bounds:
         with self._lock:
-            return Bounds(self._epoch, self._last - len(self._entries) + 1, self._last)
+            return self._bounds()
+
+    def _bounds(self) -> Bounds:
+        return Bounds(self._epoch, self._last - len(self._entries) + 1, self._last)
 
     def read(self, after: int, limit: int, until: int | None = None) -> list[Event]:
-        return [entry.event for entry in self._read(after, limit, until)[2]]
+        with self._lock:
+            ids = (entry for entry in self._pinned if entry.id > after and (until is None or entry.id <= until))
+            pinned = list(islice(ids, max(limit, 0)))
+        return [entry.event for entry in (*pinned, *self._read(after, limit - len(pinned), until)[2])]
 
     def _read(self, after: int, limit: int, until: int | None = None) -> "tuple[str, int, list[_Entry]]":
         """The epoch, the id before the first entry, and the entries."""
@@ -148,33 +172,93 @@ class MemoryJournal(Journal):
         return Tail(epoch, after, after + len(entries), [entry.line for entry in entries])
 
     def search(self, filter: "Filter", before: int | None, limit: int, max_scan: int | None = None) -> Found:
-        with self._lock:
-            entries = list(self._entries)
-            first = self._last - len(entries) + 1
-            position = self._last + 1 if before is None else min(before, self._last + 1)
+        entries, first, last = self._all()
+        position = last + 1 if before is None else min(before, last + 1)
         lowest = first if max_scan is None else max(first, position - max_scan)
         found: list[Event] = []
-        while position > lowest and len(found) < limit:
-            position -= 1
-            event = entries[position - first].event
-            if filter.matches(event):
-                found.append(event)
+        for entry in reversed(entries[: bisect_left(entries, position, key=_id)]):
+            if entry.id < lowest or len(found) >= limit:
+                break
+            position = entry.id
+            if filter.matches(entry.event):
+                found.append(entry.event)
+        if len(found) < limit:
+            position = min(position, lowest)
         return Found(found, position, position <= first)
 
     def search_forward(self, filter: "Filter", after: int, limit: int, max_scan: int | None = None) -> Found:
-        with self._lock:
-            entries = list(self._entries)
-            last = self._last
-        first = last - len(entries) + 1
+        entries, first, last = self._all()
         position = max(after, first - 1)
         highest = last if max_scan is None else min(last, position + max_scan)
         found: list[Event] = []
-        while position < highest and len(found) < limit:
-            position += 1
-            event = entries[position - first].event
-            if filter.matches(event):
-                found.append(event)
+        for entry in entries[bisect_right(entries, position, key=_id) :]:
+            if entry.id > highest or len(found) >= limit:
+                break
+            position = entry.id
+            if filter.matches(entry.event):
+                found.append(entry.event)
+        if len(found) < limit:
+            position = max(position, highest)
         return Found(found, position, position >= last)
+
+    def histogram(self, filter: "Filter", start_us: int, end_us: int, buckets: int) -> Histogram:
+        histogram = Histogram(start_us, end_us, [0] * buckets, [0] * buckets)
+        for entry in self._all()[0]:
+            moment = entry.record.ts_us
+            if start_us <= moment <= end_us and filter.matches(entry.event):
+                number = histogram.slice(moment)
+                histogram.counts[number] += 1
+                histogram.errors[number] += _raised(entry.event)
+        return histogram
+
+    def facets(self, filter: "Filter", fields: Sequence[str], limit: int) -> Facets:
+        counts: dict[str, Counter[str]] = {field: Counter() for field in fields}
+        entries = self._all()[0]
+        for entry in entries:
+            if filter.matches(entry.event):
+                for field, counter in counts.items():
+                    counter.update(facet_values(entry.event, field))
+        return Facets({field: counter.most_common(limit) for field, counter in counts.items()}, len(entries), True)
+
+    def id_at(self, ts_us: int) -> int:
+        with self._lock:
+            first = self._last - len(self._entries) + 1
+            entries = list(self._entries)
+        return first + bisect_left(entries, ts_us, key=lambda entry: entry.record.ts_us)
+
+    def _all(self) -> "tuple[list[_Entry], int, int]":
+        """Pinned and retained entries, ascending; the first id of them, the last that was given."""
+        with self._lock:
+            entries = [*self._pinned, *self._entries]
+            return entries, entries[0].id if entries else self._last + 1, self._last
+
+    def pin(self, name: str, first: int, last: int) -> None:
+        pin = Pin(name, first, last)
+        with self._lock:
+            pins.check(pin, self._pins, self._bounds(), self.retain_events)
+            kept = pins.ranges([*self._pins, pin])
+            pins.check_bytes(
+                sum(
+                    entry.record.size
+                    for entry in (*self._pinned, *self._entries)
+                    if any(begin <= entry.id <= end for begin, end in kept)
+                ),
+                self.retain_bytes,
+            )
+            self._pins = sorted([*self._pins, pin], key=lambda each: each.first)
+
+    def unpin(self, name: str) -> bool:
+        with self._lock:
+            before = len(self._pins)
+            self._pins = [pin for pin in self._pins if pin.name != name]
+            self._pinned = [
+                entry for entry in self._pinned if any(pin.first <= entry.id <= pin.last for pin in self._pins)
+            ]
+            return len(self._pins) < before
+
+    def pins(self) -> list[Pin]:
+        with self._lock:
+            return list(self._pins)
 
     def get(self, event_id: int) -> Event | None:
         events = self.read(event_id - 1, 1, until=event_id)
@@ -182,12 +266,15 @@ class MemoryJournal(Journal):
 
     def tree(self, root: str, limit: int = TREE_LIMIT) -> list[Event]:
         with self._lock:
-            entries = list(islice((entry for entry in self._entries if entry.record.root == root), limit))
+            entries = list(
+                islice((entry for entry in (*self._pinned, *self._entries) if entry.record.root == root), limit)
+            )
         return [entry.event for entry in entries]
 
     def cause(self, cause_id: str, limit: int = TREE_LIMIT) -> list[Event]:
         with self._lock:
-            caused = (entry for entry in self._entries if cause_id and entry.record.cause_id == cause_id)
+            kept = (*self._pinned, *self._entries)
+            caused = (entry for entry in kept if cause_id and entry.record.cause_id == cause_id)
             entries = list(islice(caused, limit))
         return [entry.event for entry in entries]
 
@@ -225,7 +312,9 @@ class MemoryJournal(Journal):
 
     def clear(self) -> None:
         with self._lock:
+            self._pins = []
             self._evict(0, 0)
+            self._pinned = []
             self._outcomes.clear()
             self._epoch = secrets.token_hex(8)
             self._writes += 1

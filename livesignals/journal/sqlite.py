@@ -5,16 +5,15 @@ since a reader that stays makes the write-ahead log grow.
 """
 
 import shutil
+import threading
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
-
-import apsw
+from typing import TYPE_CHECKING, cast
 
 from livesignals.events import Event, Record, decode_stored, splice
 from livesignals.exceptions import JournalError
-from livesignals.journal import accounts
+from livesignals.journal import accounts, sqlite_pins
 from livesignals.journal import sqlite_ledger as ledger
 from livesignals.journal.base import (
     KEPT_OUTCOMES,
@@ -23,10 +22,14 @@ from livesignals.journal.base import (
     Appended,
     Bounds,
     Counts,
+    Facets,
     Found,
+    Histogram,
+    Indexed,
     Journal,
     Outcome,
     Outcomes,
+    Pin,
     Problem,
     ProcessReport,
     Tail,
@@ -38,9 +41,9 @@ from livesignals.journal.sqlite_rows import BODY, INSERT, INSERT_FIRST, new_epoc
 
 if TYPE_CHECKING:
     from livesignals.filters import Filter
+    from livesignals.journal.sqlite_searching import Searcher
 
 CHUNK_ROWS = 1_000  # the most that one transaction reads, or prunes
-SCAN_ROWS = 10_000  # the most that one transaction of a search looks at
 LOW_SPACE = 64 * 2**20
 #: With less than this not even a batch fits.
 FULL = 131_072
@@ -54,6 +57,8 @@ class SqliteJournal(Journal):
     def __init__(self, path: Path, *, project: str, retain_events: int, retain_bytes: int, makes: bool = True) -> None:
         super().__init__(project=project, retain_events=retain_events, retain_bytes=retain_bytes)
         self._file = JournalFile(path, project, makes=makes)
+        self._opening = threading.Lock()
+        self._opened: Searcher | None = None
         self._known: tuple[str, ProcessReport] | None = None  # what was stored last, and in which epoch
         self._seen: tuple[Connections, int] | None = None  # by `changed`
 
@@ -89,15 +94,19 @@ class SqliteJournal(Journal):
         def write(connections: Connections) -> int:
             resolved = 0
             with connections.writing() as connection:
-                number = ledger.counters(connection)["outcome"]
+                figures = ledger.counters(connection)
+                number = figures["outcome"]
                 for outcome in outcomes:
-                    connection.execute(
-                        "UPDATE events SET tx_state = ?1, body = json_set(body, '$.transaction.state', ?1)"
-                        " WHERE tx_state = 'pending' AND tx_id = ?2",
-                        (outcome.state, outcome.tx_id),
-                    )
-                    if connection.changes():
-                        resolved += connection.changes()
+                    changed = 0
+                    for table in ("events", "pinned") if figures.get(ledger.PINS) else ("events",):
+                        connection.execute(
+                            f"UPDATE {table} SET tx_state = ?1, body = json_set(body, '$.transaction.state', ?1)"
+                            " WHERE tx_state = 'pending' AND tx_id = ?2",
+                            (outcome.state, outcome.tx_id),
+                        )
+                        changed += connection.changes()
+                    if changed:
+                        resolved += changed
                         number += 1
                         connection.execute(
                             "INSERT INTO outcomes VALUES (?, ?, ?)", (number, outcome.tx_id, outcome.state)
@@ -124,6 +133,7 @@ class SqliteJournal(Journal):
     def clear(self) -> None:
         def write(connections: Connections) -> None:
             with connections.writing() as connection:
+                sqlite_pins.remove_all(connection)
                 connection.execute("DELETE FROM events; DELETE FROM outcomes")
                 connection.execute("DELETE FROM counters WHERE name LIKE ? || '%'", (ledger.FAMILY,))
                 connection.execute("UPDATE counters SET value = 0 WHERE name = 'bytes'")
@@ -134,17 +144,47 @@ class SqliteJournal(Journal):
 
         self._file.run(write)
 
+    def pin(self, name: str, first: int, last: int) -> None:
+        def write(connections: Connections) -> None:
+            with connections.writing() as connection:
+                sqlite_pins.add(connection, Pin(name, first, last), self.retain_events, self.retain_bytes)
+
+        self._file.run(write)
+
+    def unpin(self, name: str) -> bool:
+        def write(connections: Connections) -> bool:
+            with connections.writing() as connection:
+                return sqlite_pins.remove(connection, name)
+
+        return self._file.run(write)
+
     # Reading
+
+    def pins(self) -> list[Pin]:
+        def read(connections: Connections) -> list[Pin]:
+            with connections.reading() as connection:
+                return sqlite_pins.stored(connection)
+
+        return self._file.run(read)
+
+    @property
+    def _searcher(self) -> "Searcher":
+        with self._opening:
+            if self._opened is None:
+                from livesignals.journal.sqlite_searching import Searcher  # who only writes does without filters
+
+                self._opened = Searcher(self._file)
+            return self._opened
 
     def bounds(self) -> Bounds:
         def read(connections: Connections) -> Bounds:
             with connections.reading() as connection:
-                return _bounds(connection)
+                return ledger.bounds(connection)
 
         return self._file.run(read)
 
     def read(self, after: int, limit: int, until: int | None = None) -> list[Event]:
-        events: list[Event] = []
+        events = self._searcher.read_pinned(after, limit, until)
         while True:
             rows = min(limit - len(events), CHUNK_ROWS)
             epoch, _, stored = self._chunk(after, rows, until)
@@ -162,7 +202,7 @@ class SqliteJournal(Journal):
 
         def read(connections: Connections) -> tuple[str, int, list[Stored]]:
             with connections.reading() as connection:
-                bounds = _bounds(connection)
+                bounds = ledger.bounds(connection)
                 begin = max(after, bounds.first - 1)
                 stored = connection.execute(
                     f"SELECT id, {BODY} FROM events WHERE id > ? AND id <= ? ORDER BY id LIMIT ?",
@@ -173,53 +213,38 @@ class SqliteJournal(Journal):
         return self._file.run(read)
 
     def search(self, filter: "Filter", before: int | None, limit: int, max_scan: int | None = None) -> Found:
-        bounds = self.bounds()
-        position = bounds.last + 1 if before is None else min(before, bounds.last + 1)
-        lowest = bounds.first if max_scan is None else max(bounds.first, position - max_scan)
-        found: list[Event] = []
-        while position > lowest and len(found) < limit:
-            low = max(lowest, position - SCAN_ROWS)
-            rows = min(limit - len(found), CHUNK_ROWS)
-            matching = self._matching(filter, low, position - 1, "DESC", rows)
-            found += matching
-            position = matching[-1].id if len(matching) == rows else low
-        return Found(found, position, position <= bounds.first)
+        return self._searcher.search(filter, before, limit, max_scan)
 
     def search_forward(self, filter: "Filter", after: int, limit: int, max_scan: int | None = None) -> Found:
-        bounds = self.bounds()
-        position = max(after, bounds.first - 1)
-        highest = bounds.last if max_scan is None else min(bounds.last, position + max_scan)
-        found: list[Event] = []
-        while position < highest and len(found) < limit:
-            high = min(highest, position + SCAN_ROWS)
-            rows = min(limit - len(found), CHUNK_ROWS)
-            matching = self._matching(filter, position + 1, high, "ASC", rows)
-            found += matching
-            position = matching[-1].id if len(matching) == rows else high
-        return Found(found, position, position >= bounds.last)
+        return self._searcher.search_forward(filter, after, limit, max_scan)
 
-    def _matching(self, filter: "Filter", low: int, high: int, order: str, limit: int) -> list[Event]:
-        where, params = filter.sql()
-        return self._select(f"id BETWEEN ? AND ? AND ({where}) ORDER BY id {order} LIMIT ?", low, high, *params, limit)
+    def histogram(self, filter: "Filter", start_us: int, end_us: int, buckets: int) -> Histogram:
+        return self._searcher.histogram(filter, start_us, end_us, buckets)
+
+    def facets(self, filter: "Filter", fields: Sequence[str], limit: int) -> Facets:
+        return self._searcher.facets(filter, fields, limit)
+
+    def id_at(self, ts_us: int) -> int:
+        return self._searcher.id_at(ts_us)
+
+    def index(self, most: int) -> bool:
+        return self._searcher.index.step(
+            self.bounds(), lambda after, limit, until: self._chunk(after, limit, until)[2], most
+        )
+
+    def indexed(self) -> Indexed:
+        return self._searcher.index.state(self.bounds())
 
     def get(self, event_id: int) -> Event | None:
-        events = self._select("id = ?", event_id)
+        events = self._searcher.kept("id = ?", 1, event_id)
         return events[0] if events else None
 
     def tree(self, root: str, limit: int = TREE_LIMIT) -> list[Event]:
-        return self._select("root = ? ORDER BY id LIMIT ?", root, limit)
+        return self._searcher.kept("root = ?", limit, root)
 
     def cause(self, cause_id: str, limit: int = TREE_LIMIT) -> list[Event]:
         # The index leaves out the empty ones, and is used only where the query does so too.
-        return self._select("cause_id = ? AND cause_id != '' ORDER BY id LIMIT ?", cause_id, limit)
-
-    def _select(self, where: str, *params: Any) -> list[Event]:
-        def read(connections: Connections) -> tuple[str, list[Stored]]:
-            with connections.reading() as connection:
-                stored = connection.execute(f"SELECT id, {BODY} FROM searchable WHERE {where}", params).fetchall()
-                return ledger.meta(connection, "epoch"), cast("list[Stored]", stored)
-
-        return _decoded(*self._file.run(read))
+        return self._searcher.kept("cause_id = ? AND cause_id != ''", limit, cause_id)
 
     def outcomes_after(self, number: int) -> Outcomes:
         def read(connections: Connections) -> Outcomes:
@@ -281,6 +306,15 @@ class SqliteJournal(Journal):
         problems = [Problem("error", fault, "Delete the file: the next event begins a new one.") for fault in faults]
         if notice:
             problems.append(Problem("warning", notice, "The file that was set aside may be deleted."))
+        index = self._searcher.index
+        if index.problem:
+            problems.append(
+                Problem(
+                    "warning",
+                    f"searches look at each event, since the search index cannot be used: {index.problem}",
+                    f"The user of this process must be able to write to {index.path}.",
+                )
+            )
         free = shutil.disk_usage(self._file.path.parent).free
         if free < LOW_SPACE:
             problems.append(
@@ -293,16 +327,16 @@ class SqliteJournal(Journal):
         return problems
 
     def close(self) -> None:
+        if self._opened is not None:
+            self._opened.index.close()
         self._file.close()
 
     def abandon(self) -> None:
         self._known = None
+        self._opening = threading.Lock()
+        if self._opened is not None:
+            self._opened.index.abandon()
         self._file.abandon()
-
-
-def _bounds(connection: apsw.Connection) -> Bounds:
-    figures = ledger.counters(connection)
-    return Bounds(ledger.meta(connection, "epoch"), figures["evicted"] + 1, figures["last"])
 
 
 def _decoded(epoch: str, stored: list[Stored]) -> list[Event]:

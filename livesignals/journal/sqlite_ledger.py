@@ -13,10 +13,11 @@ import apsw
 import msgspec
 
 from livesignals.journal import accounts
-from livesignals.journal.base import ProcessReport
+from livesignals.journal.base import Bounds, ProcessReport
 
 HYSTERESIS = 0.98
 KEPT_PROCESSES = 200
+PINS = "pins"  # in `counters`: how many ranges are pinned
 FAMILY = "family:"  # in front of a family's name in `counters`: how many of it are retained
 
 _TOTAL = ""  # the row of `processes` that holds the sums of those that have none of their own
@@ -30,6 +31,11 @@ def meta(connection: apsw.Connection, name: str) -> str:
 
 def counters(connection: apsw.Connection) -> dict[str, int]:
     return dict(cast("list[tuple[str, int]]", connection.execute("SELECT name, value FROM counters").fetchall()))
+
+
+def bounds(connection: apsw.Connection) -> Bounds:
+    figures = counters(connection)
+    return Bounds(meta(connection, "epoch"), figures["evicted"] + 1, figures["last"])
 
 
 def count(connection: apsw.Connection, changes: Mapping[str, int]) -> None:
@@ -63,6 +69,12 @@ def evict(connection: apsw.Connection, keep_events: int, keep_bytes: int, most: 
         changes[FAMILY + family] -= 1
     evicted = -changes.total()
     if evicted:
+        if figures.get(PINS):
+            connection.execute(
+                "INSERT INTO pinned SELECT * FROM events"
+                " WHERE id <= ? AND EXISTS (SELECT 1 FROM pins WHERE id BETWEEN first AND last)",
+                (figures["evicted"] + evicted,),
+            )
         connection.execute("DELETE FROM events WHERE id <= ?", (figures["evicted"] + evicted,))
         count(connection, {**changes, "evicted": evicted, "bytes": size - figures["bytes"]})
     return evicted

@@ -15,14 +15,7 @@ from livesignals.events import Record
 APPLICATION_ID = 0x4C536967  # "LSig", at byte 68 of the file
 FORMAT_VERSION = 2  # at byte 60
 
-_TABLES = """
-CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
-CREATE TABLE counters (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
-CREATE TABLE processes (
-    process TEXT PRIMARY KEY, seen_ts INTEGER NOT NULL, report TEXT NOT NULL
-) WITHOUT ROWID;
-CREATE TABLE outcomes (number INTEGER PRIMARY KEY, tx_id TEXT NOT NULL, state TEXT NOT NULL);
-CREATE TABLE events (
+_EVENT = """
     id INTEGER PRIMARY KEY,
     root TEXT NOT NULL,
     ts INTEGER NOT NULL, -- µs since 1970, UTC
@@ -33,16 +26,31 @@ CREATE TABLE events (
     flags TEXT NOT NULL,
     size INTEGER NOT NULL, -- of the body as it was inserted; what RETAIN_BYTES bounds
     body TEXT NOT NULL
-);
--- What filters ask for. (Generated columns would be computed for each row that is inserted, virtual ones too.)
-CREATE VIEW searchable AS SELECT *,
+"""
+_SEARCHABLE = """SELECT *,
     body ->> '$.uid' AS uid, body ->> '$.parent' AS parent, body ->> '$.method' AS method,
     body ->> '$.process.host' AS host, body ->> '$.process.pid' AS pid,
-    body ->> '$.thread' AS thread, body ->> '$.transaction.db' AS db
-FROM events;
+    body ->> '$.thread' AS thread, body ->> '$.transaction.db' AS db"""
+
+_TABLES = f"""
+CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE counters (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
+CREATE TABLE processes (
+    process TEXT PRIMARY KEY, seen_ts INTEGER NOT NULL, report TEXT NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE outcomes (number INTEGER PRIMARY KEY, tx_id TEXT NOT NULL, state TEXT NOT NULL);
+CREATE TABLE events ({_EVENT});
+-- What filters ask for. (Generated columns would be computed for each row that is inserted, virtual ones too.)
+CREATE VIEW searchable AS {_SEARCHABLE} FROM events;
 CREATE INDEX events_root ON events (root);
 CREATE INDEX events_cause ON events (cause_id) WHERE cause_id != '';
 CREATE INDEX events_pending ON events (tx_id) WHERE tx_state = 'pending';
+"""
+#: Made when something is pinned; few journals have them.
+PIN_TABLES = f"""
+CREATE TABLE IF NOT EXISTS pins (name TEXT PRIMARY KEY, first INTEGER NOT NULL, last INTEGER NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS pinned ({_EVENT}); -- events of pinned ranges, once they are evicted
+CREATE VIEW IF NOT EXISTS searchable_pinned AS {_SEARCHABLE} FROM pinned;
 """
 TABLE_NAMES = {"meta", "counters", "processes", "outcomes", "events"}
 

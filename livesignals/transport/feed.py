@@ -34,6 +34,9 @@ BATCH_EVENTS = 1_000
 RENDERED_ROWS = 2_000
 POLL_SECONDS = 0.01
 COUNTS_SECONDS = 0.5
+#: Indexed at a time; the pause after it keeps the thread from taking more than half of the time.
+INDEX_EVENTS = 250
+INDEX_SECONDS = 0.25
 #: The rate is an average over so many seconds.
 RATE_SECONDS = 3.0
 
@@ -56,6 +59,7 @@ class Feed:
         self._ring: deque[Event] = deque(maxlen=RING_EVENTS)
         self._follower = ThreadPoolExecutor(1, thread_name_prefix="livesignals-follow")
         self._workers = ThreadPoolExecutor(2, thread_name_prefix="livesignals-read")
+        self._indexer = ThreadPoolExecutor(1, thread_name_prefix="livesignals-index")
         self._rows: dict[int, str] = {}
         self._tasks: list[asyncio.Task[None]] = []
         self._outcomes_seen: int | None = None
@@ -81,6 +85,7 @@ class Feed:
                 self.watchers -= 1
                 raise
             self._tasks = [asyncio.ensure_future(self._follow()), asyncio.ensure_future(self._count())]
+            self._tasks.append(asyncio.ensure_future(self._index()))
 
     async def unwatch(self) -> None:
         """One reader less; without readers nothing is followed."""
@@ -201,6 +206,20 @@ class Feed:
                     self._resolve(outcomes)
                     await layer.group_send(self.group, {"type": "livesignals.outcomes", "outcomes": outcomes})
             await asyncio.sleep(COUNTS_SECONDS)
+
+    async def _index(self) -> None:
+        """Keep the search index at what is stored, while somebody looks."""
+        loop = asyncio.get_running_loop()
+        while True:
+            began = time.monotonic()
+            try:
+                has_more = await loop.run_in_executor(self._indexer, lambda: self._get_journal().index(INDEX_EVENTS))
+            except JournalError:
+                has_more = False  # the page tells it already
+            except Exception:
+                logger.exception("livesignals: indexing the journal failed; searches go without")
+                return
+            await asyncio.sleep(time.monotonic() - began if has_more else INDEX_SECONDS)
 
     def _resolve(self, outcomes: dict[str, str]) -> None:
         """Let the events in memory know how their transactions ended."""

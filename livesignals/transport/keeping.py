@@ -1,36 +1,16 @@
-"""Ranges that are kept from eviction, by name: what a page asks for, where the journal can do so."""
+"""Ranges that are kept from eviction, by name: what a page asks for."""
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 from livesignals.events.record import microseconds
-from livesignals.exceptions import JournalError
+from livesignals.exceptions import JournalError, PinError
 from livesignals.journal import Journal
 
 if TYPE_CHECKING:
     from livesignals.transport.consumer import Command, LiveConsumer
 
 MOST_NAME_CHARS = 60
-
-
-class Pin(Protocol):
-    """A kept range of ids."""
-
-    @property
-    def name(self) -> str: ...
-    @property
-    def first(self) -> int: ...
-    @property
-    def last(self) -> int: ...
-
-
-@runtime_checkable
-class Keeping(Protocol):
-    """What a journal has that can keep ranges."""
-
-    def pin(self, name: str, first: int, last: int) -> Any: ...
-    def unpin(self, name: str) -> Any: ...
-    def pins(self) -> Sequence[Pin]: ...
 
 
 async def keep(reader: "LiveConsumer", command: "Command") -> None:
@@ -50,32 +30,23 @@ async def let_go(reader: "LiveConsumer", command: "Command") -> None:
 
 
 async def tell(reader: "LiveConsumer") -> None:
-    """Say what is kept, if anything can be."""
+    """Say what is kept."""
     try:
         kept = await reader.feed.run(_kept)
     except JournalError:
         return  # the feed says what is wrong with the journal
-    if kept is not None:
-        await reader._say(type="kept", ranges=kept)
+    await reader._say(type="kept", ranges=kept)
 
 
-async def _change(reader: "LiveConsumer", change: Any) -> None:
-    def work(journal: Journal) -> None:
-        if isinstance(journal, Keeping):
-            change(journal)
-
+async def _change(reader: "LiveConsumer", change: Callable[[Journal], object]) -> None:
     try:
-        await reader.feed.run(work)
-    except JournalError as error:
+        await reader.feed.run(change)
+    except (JournalError, PinError) as error:
         await reader._error("keep", str(error), expected=error.hint)
-    except ValueError as error:  # more than a journal keeps
-        await reader._error("keep", str(error))
     await tell(reader)
 
 
-def _kept(journal: Journal) -> list[dict[str, Any]] | None:
-    if not isinstance(journal, Keeping):
-        return None
+def _kept(journal: Journal) -> list[dict[str, Any]]:
     kept = []
     for pin in journal.pins():
         ends = journal.get(pin.first), journal.get(pin.last)

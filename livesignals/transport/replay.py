@@ -22,7 +22,7 @@ from livesignals.events.record import microseconds
 from livesignals.exceptions import JournalError
 from livesignals.filters import Filter
 from livesignals.journal import Bounds
-from livesignals.transport.history import histogram, id_at, next_cause, previous_cause
+from livesignals.transport.history import next_cause, previous_cause
 from livesignals.transport.player import FASTEST, SLOWEST, Missing, Player, Range
 
 if TYPE_CHECKING:
@@ -155,7 +155,7 @@ class Replay:
             else:
                 await self._go(command.id)
         elif command.ts is not None:
-            after = await self.feed.run(lambda journal: id_at(journal, command.ts + 1))  # type: ignore[operator]
+            after = await self.feed.run(lambda journal: journal.id_at(command.ts + 1))  # type: ignore[operator]
             position = max(after - 1, bounds.first)
             await self._go(position, command.ts if position == after - 1 else None)
 
@@ -185,7 +185,7 @@ class Replay:
             await self._restore_range(command.first, command.last, command.loop, bounds)
         elif command.from_us is not None and command.to_us is not None:
             low, high = sorted((command.from_us, command.to_us))
-            first, after = await self.feed.run(lambda journal: (id_at(journal, low), id_at(journal, high + 1)))
+            first, after = await self.feed.run(lambda journal: (journal.id_at(low), journal.id_at(high + 1)))
             first, last = max(first, bounds.first), min(after - 1, bounds.last)
             if first > last:
                 await self._say_error("replay", gettext("Nothing was sent in this time."))
@@ -443,7 +443,7 @@ class Replay:
         buckets = self.buckets
         # One after another for the whole process, and the wait counts: when many pages look, each asks less often.
         async with self.feed.counting:
-            found = await self.feed.run(lambda journal: histogram(journal, chosen, start_us, end_us, buckets))
+            found = await self.feed.run(lambda journal: journal.histogram(chosen, start_us, end_us, buckets))
         await self._say(
             type="histogram", start=found.start_us, end=found.end_us, counts=found.counts, errors=found.errors
         )

@@ -6,9 +6,10 @@ from itertools import pairwise
 import pytest
 from msgspec.structs import replace
 
-from livesignals.events import Counted, Event, Transaction, decode
+from livesignals.events import Cause, Counted, Error, Event, ReceiverCall, Transaction, decode
+from livesignals.exceptions import PinError
 from livesignals.filters import parse
-from livesignals.journal import Appended, Bounds, Found, Journal, Outcome
+from livesignals.journal import FACETS, Appended, Bounds, Found, Histogram, Journal, Outcome, Pin
 from tests.contracts.conftest import OpenJournal
 from tests.journal.building import Sender, assert_balanced, make_count, make_event, make_events, pending
 
@@ -230,6 +231,90 @@ class TestSearch:
         assert ids(mixed.search_forward(parse(""), 1, 2).events) == [4, 5]
 
 
+class TestCounting:
+    """Events one second apart from 03:00:01, every third of auth, every fifth raised; the first three are gone."""
+
+    BEGAN = 1_767_322_800_000_000  # 2026-01-02T03:00:00Z
+
+    @pytest.fixture(params=[False, True], ids=["as it is", "indexed"])
+    def timed(self, request: pytest.FixtureRequest, journal: Journal) -> Journal:
+        sender = Sender(journal)
+        for number in range(1, 31):
+            cause = replace(make_event().cause or Cause(kind="", name="", id=""), name=f"GET /{number % 2}/")
+            failed = Error(type="ValueError", message="no")
+            event = make_event(
+                ts=f"2026-01-02T03:00:{number:02d}.000000Z",
+                family="model" if number % 3 else "auth",
+                sender="shop.Order" if number % 4 else "shop.Größe",
+                status="returned" if number % 5 else "raised",
+                error=None if number % 5 else failed,
+                cause=cause if number % 2 else None,
+                receivers=[
+                    ReceiverCall(name="shop.Twice", duration_us=1.0),
+                    ReceiverCall(name="shop.Twice", duration_us=1.0, status="returned" if number % 7 else "raised"),
+                ],
+            )
+            sender.append([event])
+        journal.prune(keep_events=27)
+        while request.param and journal.index(10):
+            pass
+        return journal
+
+    def at(self, seconds: float) -> int:
+        return self.BEGAN + int(seconds * 1e6)
+
+    def test_a_histogram_counts_events_and_errors_by_time(self, timed: Journal) -> None:
+        """Each event is in the one slice in which it began; both ends are in."""
+        found = timed.histogram(parse(""), self.at(0), self.at(30), 3)
+        assert found == Histogram(self.at(0), self.at(30), [6, 10, 11], [2, 3, 5])
+        found = timed.histogram(parse("family:auth"), self.at(10), self.at(19.5), 2)
+        assert (found.counts, found.errors) == ([1, 2], [0, 1])
+        assert timed.histogram(parse(""), self.at(12), self.at(12), 2).counts == [1, 0]
+        assert timed.histogram(parse("family:tasks"), self.at(0), self.at(30), 2).counts == [0, 0]
+
+    def test_many_slices_hold_what_one_does(self, timed: Journal) -> None:
+        """Whatever the number of slices, the sums are the same."""
+        for slices in (1, 7, 29, 200):
+            found = timed.histogram(parse("-family:auth"), self.at(0), self.at(31), slices)
+            assert (len(found.counts), sum(found.counts)) == (slices, 18)
+
+    def test_facets_count_the_values_of_matching_events(self, timed: Journal) -> None:
+        """Most frequent first, as they are written; a receiver that ran twice in a send counts once."""
+        found = timed.facets(parse("family:auth"), FACETS, 5)
+        assert found.counts["sender"] == [("shop.Order", 7), ("shop.Größe", 2)]
+        assert found.counts["receiver"] == [("shop.Twice", 9)]
+        assert found.counts["cause"] == [("request GET /1/", 4)]
+        assert found.counts["signal"] == [("django.db.models.signals.post_save", 9)]
+        assert (found.scanned, found.exhausted) == (27, True)
+        assert timed.facets(parse(""), ["sender"], 1).counts == {"sender": [("shop.Order", 20)]}
+        assert timed.facets(parse("family:tasks"), ["sender"], 5).counts == {"sender": []}
+
+    def test_the_id_at_a_time_is_the_first_from_then_on(self, timed: Journal) -> None:
+        """Before everything it is the first retained, after everything the next that will be given."""
+        assert timed.id_at(self.at(12)) == 12
+        assert timed.id_at(self.at(12.5)) == 13
+        assert timed.id_at(0) == 4
+        assert timed.id_at(self.at(31)) == 31
+
+    def test_what_is_not_indexed_yet_is_found_all_the_same(self, timed: Journal) -> None:
+        """Events that came after the last look of the indexer are searched and counted with the others."""
+        Sender(timed, "late").append([make_event(family="auth", ts="2026-01-02T03:00:30.500000Z")])
+        assert ids(timed.search(parse("family:auth"), None, 2).events) == [31, 30]
+        assert ids(timed.search_forward(parse("family:auth"), 28, 9).events) == [30, 31]
+        assert timed.facets(parse("family:auth"), ["receiver"], 5).counts == {"receiver": [("shop.Twice", 9)]}
+        assert timed.histogram(parse("family:auth"), self.at(30), self.at(31), 2).counts == [1, 1]
+
+    def test_an_outcome_that_comes_after_an_event_was_indexed_is_found(self, timed: Journal) -> None:
+        """A transaction's end changes what filters say of events long since stored."""
+        Sender(timed, "late").append([make_event(transaction=pending("t")), make_event(transaction=pending("u"))])
+        while timed.index(10):
+            pass
+        timed.resolve([Outcome("t", "rolled_back"), Outcome("u", "committed")])
+        assert ids(timed.search(parse("is:rolledback"), None, 5).events) == [31]
+        assert ids(timed.search(parse("-is:committed id>30"), None, 5).events) == [31]
+        assert timed.facets(parse("is:committed"), ["sender"], 5).counts == {"sender": [("shop.Order", 1)]}
+
+
 class TestRing:
     def test_the_newest_events_are_kept(self, make_journal: OpenJournal) -> None:
         """After each batch no more than RETAIN_EVENTS are retained, nor many fewer once it was full."""
@@ -285,6 +370,126 @@ class TestRing:
         assert journal.counts().stored == 6
         assert journal.counts().dropped == {}
         assert_balanced(journal)
+
+
+class TestPins:
+    @pytest.fixture
+    def pinned(self, make_journal: OpenJournal) -> Journal:
+        """Of 60 events, the first 40 of which were evicted, 11 to 15 and 14 to 18 and 39 to 42 are pinned."""
+        journal = make_journal(retain_events=60)
+        Sender(journal).append([make_event(sender="shop.Odd" if number % 2 else "shop.Even") for number in range(60)])
+        for name, first, last in (("incident", 11, 15), ("after", 14, 18), ("seam", 39, 42)):
+            journal.pin(name, first, last)
+        journal.prune(keep_events=20)
+        return journal
+
+    KEPT = (*range(11, 19), *range(39, 61))
+
+    def test_a_pinned_range_outlives_its_eviction(self, pinned: Journal) -> None:
+        """It is read by id, in order with what is retained; what lies between is missing."""
+        assert ids(pinned.read(0, 100)) == list(self.KEPT)
+        assert ids(pinned.read(12, 8)) == [13, 14, 15, 16, 17, 18, 39, 40]
+        assert ids(pinned.read(0, 100, until=14)) == [11, 12, 13, 14]
+        assert [pinned.get(event_id) is not None for event_id in (10, 11, 18, 19, 38, 39, 40, 41)] == [
+            *(False, True, True, False),
+            *(False, True, True, True),
+        ]
+        assert ids(pinned.cause("request-1")) == list(self.KEPT)
+        assert ids(pinned.tree(pinned.read(14, 1)[0].root)) == [15]
+
+    def test_bounds_and_figures_tell_of_what_is_retained_alone(self, pinned: Journal) -> None:
+        """A pinned event that was evicted counts as evicted."""
+        bounds, counts = pinned.bounds(), pinned.counts()
+        assert (bounds.first, bounds.last) == (41, 60)
+        assert (counts.stored, counts.retained, counts.evicted) == (60, 20, 40)
+        assert pinned.check() == []
+        tail = pinned.tail(0, 100)
+        assert (tail.after, tail.last, len(tail.lines)) == (40, 60, 20)
+
+    @pytest.mark.parametrize("indexed", [False, True])
+    @pytest.mark.parametrize("limit", [1, 3, 100])
+    @pytest.mark.parametrize("max_scan", [None, 1, 7])
+    def test_searches_go_on_into_pinned_ranges(
+        self, pinned: Journal, limit: int, max_scan: int | None, indexed: bool
+    ) -> None:
+        """Every match is found once in both directions, whatever the size of the pages."""
+        while indexed and pinned.index(100):
+            pass
+        chosen = parse("sender:shop.Odd")
+        expected = [event_id for event_id in self.KEPT if event_id % 2 == 0]
+        found = pinned.search(chosen, None, limit, max_scan)
+        downwards = ids(found.events)
+        while not found.exhausted:
+            found = pinned.search(chosen, found.scanned_to, limit, max_scan)
+            downwards += ids(found.events)
+        found = pinned.search_forward(chosen, 0, limit, max_scan)
+        upwards = ids(found.events)
+        while not found.exhausted:
+            found = pinned.search_forward(chosen, found.scanned_to, limit, max_scan)
+            upwards += ids(found.events)
+        assert upwards == expected == downwards[::-1]
+
+    def test_pinned_events_are_counted_with_the_others(self, pinned: Journal) -> None:
+        """In facets and histograms."""
+        found = pinned.facets(parse(""), ["sender"], 5)
+        assert (dict(found.counts["sender"]), found.scanned) == ({"shop.Odd": 15, "shop.Even": 15}, 30)
+        assert sum(pinned.histogram(parse(""), 0, 2_000_000_000_000_000, 9).counts) == 30
+
+    def test_a_range_can_be_let_go(self, pinned: Journal) -> None:
+        """What another range holds too stays; what is retained stays anyway."""
+        assert pinned.pins() == [Pin("incident", 11, 15), Pin("after", 14, 18), Pin("seam", 39, 42)]
+        assert pinned.unpin("incident")
+        assert not pinned.unpin("incident")
+        assert ids(pinned.read(0, 100)) == [*range(14, 19), *range(39, 61)]
+        assert pinned.unpin("after")
+        assert pinned.unpin("seam")
+        assert pinned.pins() == []
+        assert ids(pinned.read(0, 100)) == list(range(41, 61))
+
+    def test_pins_end_with_their_epoch(self, pinned: Journal) -> None:
+        """A journal that is cleared holds nothing."""
+        pinned.clear()
+        assert pinned.pins() == []
+        assert pinned.read(0, 100) == []
+        Sender(pinned, "later").append(make_events(3))
+        pinned.pin("incident", 61, 62)
+        assert pinned.pins() == [Pin("incident", 61, 62)]
+
+    def test_an_outcome_reaches_pinned_events(self, make_journal: OpenJournal) -> None:
+        """However late the transaction ends."""
+        journal = make_journal()
+        Sender(journal).append([make_event(transaction=pending("t")), *make_events(5)])
+        journal.pin("open", 1, 2)
+        journal.prune(keep_events=2)
+        assert journal.resolve([Outcome("t", "committed")]) == 1
+        assert ids(journal.search(parse("is:committed"), None, 5).events) == [1]
+
+    def test_what_can_be_pinned_is_bounded(self, make_journal: OpenJournal) -> None:
+        """In number, events and bytes; only what is retained; each name once. The error says what would do."""
+        journal = make_journal(retain_events=100, retain_bytes=100_000)
+        Sender(journal).append(make_events(80))
+        journal.pin("half", 1, 40)
+        for name, first, last, told in (
+            ("more", 41, 51, "half of RETAIN_EVENTS"),
+            ("half", 1, 2, "another name"),
+            ("", 1, 2, "name"),
+            ("beyond", 80, 81, "1 to 80"),
+            ("backwards", 5, 4, "1 to 80"),
+        ):
+            with pytest.raises(PinError) as error:
+                journal.pin(name, first, last)
+            assert told in f"{error.value} {error.value.hint}"
+        for number in range(19):
+            journal.pin(f"pin-{number}", 5, 10)
+        with pytest.raises(PinError, match="20 ranges"):
+            journal.pin("one more", 5, 10)
+        heavy = make_journal(retain_bytes=journal.counts().bytes)
+        if heavy.bounds().last == 0:
+            Sender(heavy).append(make_events(80))
+        for pin in heavy.pins():
+            heavy.unpin(pin.name)
+        with pytest.raises(PinError, match="bytes"):
+            heavy.pin("heavy", 1, 60)
 
 
 class TestFigures:

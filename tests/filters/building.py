@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 import apsw
@@ -11,6 +12,9 @@ from livesignals.catalogue.builtin import FAMILIES
 from livesignals.events import Cause, Error, Event, Process, ReceiverCall, Transaction, record_of
 from livesignals.filters import Filter, register
 from livesignals.filters.flags import FLAGS
+from livesignals.journal.search_columns import SEGMENT_EVENTS
+from livesignals.journal.search_file import SearchFile, prepared
+from livesignals.journal.search_segment import OpenSegment, Segment
 from livesignals.journal.sqlite_rows import INSERT_FIRST, create_tables
 
 
@@ -212,3 +216,17 @@ filter_texts = st.recursive(
 def numbered(batch: Sequence[Event]) -> list[Event]:
     """The events with the ids that a journal gives."""
     return [_with_id(one, number) for number, one in enumerate(batch, start=1)]
+
+
+def segments(events: Sequence[Event], folder: Path) -> list[Segment]:
+    """*events* in a search index, as they come and as they are stored."""
+    number = (events[0].id - 1) // SEGMENT_EVENTS
+    growing = OpenSegment(number)
+    for one in events:
+        growing.add(one, len(record_of(_with_id(one, 0)).body))
+    file = SearchFile(folder / "search", "epoch", make=True)
+    file.forget(below=number + 1)
+    file.add(prepared(growing))
+    stored = file.segment(number)
+    assert stored is not None
+    return [growing, stored]

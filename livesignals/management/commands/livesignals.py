@@ -287,6 +287,9 @@ class Command(BaseCommand):
         if counts.counted:
             self.stdout.write(f"counted   {counts.counted:,} sends instead of kept, as COUNT and FLOOD say")
         self.stdout.write(f"retained  {counts.retained} events, {counts.bytes} bytes")
+        indexed = journal.indexed()
+        if indexed is not None:
+            self.stdout.write(f"indexed   {indexed.events} of them for searches, {indexed.bytes} bytes")
         for process in journal.processes():
             age = max(0.0, time.time() - process.seen_ts / 1e6)
             self.stdout.write(
