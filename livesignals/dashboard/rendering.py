@@ -359,8 +359,13 @@ def index_html(
             "assets": assets,
             "socket_url": socket_url,
             "fields": fields,
-            "recording": recording and _recording(recording),
-            "live_url": live_url,
+            "recording": recording,
+            # Not by {% include %}, which calls template.render(); see _render.
+            "takeaway": _render("livesignals/takeaway.html", {"base": base}),
+            "banner": _render(
+                "livesignals/recording.html",
+                {"recording": recording and _recording(recording), "live_url": live_url},
+            ),
             "families": FAMILIES.values(),
             "language": get_language() or "en",
             "direction": "rtl" if get_language_bidi() else "ltr",

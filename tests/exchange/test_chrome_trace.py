@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from django.dispatch import Signal
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from livesignals import recording
@@ -143,6 +143,7 @@ def test_nothing_is_a_trace_too() -> None:
     assert trace_of([])["traceEvents"] == []
 
 
+@settings(deadline=None)
 @given(st.lists(building.events, max_size=12))
 def test_any_events_make_a_well_formed_trace(events: list[Event]) -> None:
     """Parents that are missing, that go round in circles, times of other centuries."""

@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from livesignals.events import Error, Event, encode
@@ -24,6 +24,7 @@ def rows_of(events: list[Event]) -> list[dict[str, str]]:
     return [dict(zip(header, row, strict=True)) for row in rows]
 
 
+@settings(deadline=None)
 @given(st.lists(building.events, max_size=3))
 def test_no_cell_is_a_formula_and_none_is_lost(events: list[Event]) -> None:
     """Whatever a project sends; without the apostrophe each text is what it was, and what is nested is JSON."""

@@ -5,7 +5,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
@@ -20,6 +20,7 @@ def lines_of(text: bytes) -> list[jsonl.Line]:
     return list(jsonl.read(io.BytesIO(text)))
 
 
+@settings(deadline=None)
 @given(st.lists(building.events, max_size=4))
 def test_events_are_read_as_they_were_written(events: list[Event]) -> None:
     """Any event that a send can make, to the last value."""
@@ -98,6 +99,7 @@ def test_keys_that_are_not_known_are_left_out() -> None:
     assert "more" not in encode(line.event).decode()
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=200))
 def test_any_bytes_are_told_and_nothing_else_happens(data: bytes) -> None:
     """Nothing is raised."""
