@@ -10,7 +10,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable
-from typing import Any, Protocol
+from typing import Any
 
 import msgspec
 from channels.exceptions import StopConsumer
@@ -20,6 +20,7 @@ from livesignals.events import Event
 from livesignals.exceptions import FilterError, JournalError
 from livesignals.filters import Filter, parse
 from livesignals.transport.feed import GROUP, LAYER_ALIAS, Feed, Problem, channel_layer
+from livesignals.transport.frames import Rendering, newest, rows_of
 
 logger = logging.getLogger("livesignals")
 
@@ -48,15 +49,6 @@ NO_GROUP_HANDLERS = (
     "livesignals.batch",
     "livesignals.outcomes",
 )
-
-
-class Rendering(Protocol):
-    """How rows look: :mod:`livesignals.dashboard.rendering`."""
-
-    def row_html(self, event: Event) -> str: ...
-    def coalesced_html(self, first_id: int, last_id: int, count: int) -> str: ...
-    def notice_html(self, kind: str, text: str) -> str: ...
-    def gap_html(self, first_id: int, last_id: int, reason: str) -> str: ...
 
 
 class Command(msgspec.Struct):
@@ -258,13 +250,13 @@ class LiveConsumer(AsyncWebsocketConsumer):
         self.epoch, head, chosen = self.feed.epoch, self.feed.head, self.filter
         self.cursor = self.counted = head
         self.waiting = self.waiting_errors = 0
-        found = await self.feed.run(lambda journal: journal.search(chosen, before=head + 1, limit=FIRST_ROWS))
+        events = await self.feed.run(lambda journal: newest(journal, chosen, head + 1, FIRST_ROWS, READ_EVENTS))
         if chosen is not self.filter:
             return  # another filter was asked for meanwhile
-        content = [self.feed.rendered(event, self.rendering.row_html) for event in found.events]
+        content = rows_of(events, FIRST_ROWS, self.feed, self.rendering)
         if is_new_epoch:
             content.insert(0, self.rendering.notice_html("epoch", ""))
-        await self._frame(content, shown=len(found.events), reset=True)
+        await self._frame(content, shown=len(events), reset=True)
 
     async def _show_next(self) -> None:
         after = self.cursor
@@ -274,10 +266,7 @@ class LiveConsumer(AsyncWebsocketConsumer):
         last = events[-1].id
         self.cursor = last
         matching = list(filter(self.filter.matches, events))
-        content = [self.feed.rendered(event, self.rendering.row_html) for event in reversed(matching[-FRAME_ROWS:])]
-        if len(matching) > FRAME_ROWS:
-            left = matching[:-FRAME_ROWS]
-            content.append(self.rendering.coalesced_html(left[0].id, left[-1].id, len(left)))
+        content = rows_of(matching[::-1], FRAME_ROWS, self.feed, self.rendering)
         if events[0].id > after + 1:
             content.append(self.rendering.gap_html(after + 1, events[0].id - 1, "evicted"))
         if content:
