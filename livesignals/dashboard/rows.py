@@ -68,8 +68,8 @@ def rows_html(events: Iterable[Event]) -> str:
     return "".join(map(row_html, events))
 
 
-def branch_html(event: Event, made: Iterable[tuple[int, Event]]) -> str:
-    """The rows below *event* of what it *made*: (depth from 1, event), in order."""
+def branch_html(made: Iterable[tuple[int, Event]]) -> str:
+    """The rows below a send of what it *made*: (depth from 1, event), in order."""
     nodes = list(made)
     rows = "".join(row_html(node, depth) for depth, node in nodes[:BRANCH_ROWS])
     if len(nodes) <= BRANCH_ROWS:

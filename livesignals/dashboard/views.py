@@ -68,7 +68,7 @@ def branch(request: HttpRequest, epoch: str, event_id: int) -> HttpResponse:
         made = below(found, journal.tree(found.root))
     except JournalError as error:
         return _notice(f"{error} {error.hint}", status=503)
-    return HttpResponse(rendering.branch_html(found, made))
+    return HttpResponse(rendering.branch_html(made))
 
 
 def cause(request: HttpRequest, epoch: str, cause_id: str) -> HttpResponse:

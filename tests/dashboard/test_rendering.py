@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from livesignals.catalogue.builtin import BUILTIN, FAMILIES
 from livesignals.dashboard import rendering
 from livesignals.dashboard.detail import TREE_LIMIT
-from livesignals.dashboard.rows import BAR_STEPS
+from livesignals.dashboard.rows import BAR_STEPS, BRANCH_ROWS
 from livesignals.dashboard.words import SUMMARY_LENGTH, duration, summary
 from livesignals.events import Cause, Counted, Error, Event, Process, ReceiverCall, Transaction
 from livesignals.filters import FIELDS
@@ -116,7 +116,7 @@ def test_rows_come_in_the_order_they_are_given() -> None:
         ),
         ({"transaction": Transaction(db="default", state="rolled_back", id="t")}, "rb", "rolled back"),
         ({"status": "skipped", "duration_us": None, "receivers": []}, "skip", "skipped: no receiver"),
-        ({"duration_us": 10_000.0}, "slow", ""),
+        ({"duration_us": 10_000.0}, "slow", "slow"),
         ({"parent": "u0"}, "nested", ""),
     ],
 )
@@ -126,6 +126,35 @@ def test_what_is_out_of_the_ordinary_shows(changes: dict[str, Any], name: str, t
     assert name in classes(row)
     assert tag in Document(row).text
     assert name not in classes(rendering.row_html(event()))
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"flags": ["truncated"]}, "truncated"),
+        ({"flags": ["deeper"]}, "deeper"),
+        ({"flags": ["after_response"]}, "after response"),
+        ({"transaction": Transaction(db="default", state="pending", id="t")}, "○"),
+        ({"transaction": Transaction(db="default", state="committed", id="t")}, "✓"),
+        ({"transaction": Transaction(db="default", state="unknown", id="t")}, "?"),
+    ],
+)
+def test_what_a_reader_must_know_is_a_word_or_a_mark(changes: dict[str, Any], words: str) -> None:
+    """Never a colour alone, and a mark says in its title what it means."""
+    row = Document(rendering.row_html(event(**changes)))
+    assert words in row.text
+    assert words not in Document(rendering.row_html(event())).text
+    marks = [found for tag, found in row.elements if tag == "i" and found.get("class") == "tx"]
+    assert all(found["title"] for found in marks)
+    assert len(marks) == ("transaction" in changes)
+
+
+def test_a_row_of_a_tree_stands_as_deep_as_it_is() -> None:
+    """Below the send that made it; what is too much for a list is counted."""
+    assert "branch b2" in rendering.branch_html([(2, event())])
+    html = rendering.branch_html([(1, event(id=n)) for n in range(BRANCH_ROWS + 7)])
+    assert html.count('class="row') == BRANCH_ROWS
+    assert "and 7 more sends" in html
 
 
 @pytest.mark.parametrize(
