@@ -19,6 +19,24 @@ from livesignals.exceptions import ConfigurationError
 ENVIRONMENT_JOURNAL = "LIVESIGNALS_JOURNAL"
 JOURNAL_SCHEMES = ("sqlite:///", "memory:")
 
+#: What EDITOR may name, and the URL that opens a place there.
+EDITORS = {
+    "vscode": "vscode://file/{path}:{line}",
+    "vscodium": "vscodium://file/{path}:{line}",
+    "cursor": "cursor://file/{path}:{line}",
+    "zed": "zed://file/{path}:{line}",
+    "pycharm": "pycharm://open?file={path}&line={line}",
+    "idea": "idea://open?file={path}&line={line}",
+    "sublime": "subl://open?url=file://{path}&line={line}",
+    "textmate": "txmt://open?url=file://{path}&line={line}",
+    "macvim": "mvim://open?url=file://{path}&line={line}",
+    "emacs": "emacs://open?url=file://{path}&line={line}",
+}
+#: A link of these would leave the page or act in it, instead of opening an editor.
+_NO_EDITORS = frozenset(
+    ("http", "https", "ws", "wss", "ftp", "file", "javascript", "vbscript", "data", "blob", "about", "view-source")
+)
+
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rename="upper"):
     """``LIVESIGNALS`` as given. What was left out has the default; None means "decided by DEBUG" or "found out"."""
@@ -36,6 +54,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     access: str | None = None  # "superuser", "token" or a dotted path to a callable(request) -> bool
     capture: Literal["attach", "connect"] = "attach"  # connect: Django makes even the sends it would skip
     templates: bool | None = None  # template_rendered is sent outside tests too; None: as DEBUG
+    editor: str | None = None  # one of EDITORS, or a URL template with {path} and {line}; None: no links
 
     def __post_init__(self) -> None:
         if self.retain_events < 1:
@@ -46,6 +65,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
             raise ValueError("FLOOD must be 1 or more, or None to keep every send")
         if self.journal is not None and not self.journal.startswith(JOURNAL_SCHEMES):
             raise ValueError(f"JOURNAL must begin with one of {', '.join(JOURNAL_SCHEMES)}")
+        if self.editor is not None and not _opens_an_editor(self.editor):
+            raise ValueError(
+                f"EDITOR must be one of {', '.join(EDITORS)}, or a URL of an editor's own with {{path}} in it"
+            )
 
 
 def read() -> Settings:
@@ -110,6 +133,11 @@ def project_root() -> Path:
     return path.parents[depth]
 
 
+def _opens_an_editor(editor: str) -> bool:
+    scheme = re.match(r"([a-z][a-z0-9+.-]*):", editor)
+    return editor in EDITORS or (scheme is not None and scheme[1] not in _NO_EDITORS and "{path}" in editor)
+
+
 def _refuse_unknown(raw: Mapping[Any, Any]) -> None:
     known = [field.encode_name for field in msgspec.structs.fields(Settings)]
     for key in raw:
@@ -146,5 +174,6 @@ def _type_hint(key: str) -> str:
         "ACCESS": "'superuser', 'token' or a dotted path to a callable.",
         "CAPTURE": "'attach' or 'connect'.",
         "TEMPLATES": "True or False.",
+        "EDITOR": "A name such as 'vscode', or a URL such as 'vscode://file/{path}:{line}'.",
     }
     return examples.get(key, "See the README's table of settings.")

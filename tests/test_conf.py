@@ -26,6 +26,7 @@ KEYS = [
     "ACCESS",
     "CAPTURE",
     "TEMPLATES",
+    "EDITOR",
 ]
 
 
@@ -69,6 +70,7 @@ class TestReading:
             "ACCESS": "shop.access.may_look",
             "CAPTURE": "connect",
             "TEMPLATES": False,
+            "EDITOR": "mine://open?path={path}&line={line}",
         }
         assert list(values) == KEYS
         with override_settings(LIVESIGNALS=values):
@@ -151,6 +153,7 @@ class TestRefusals:
             ("ACCESS", len),
             ("CAPTURE", "wrap"),
             ("TEMPLATES", "on"),
+            ("EDITOR", True),
         ],
     )
     def test_a_value_of_a_wrong_type_is_told_what_is_right(self, key: str, value: object) -> None:
@@ -173,6 +176,13 @@ class TestRefusals:
             ("JOURNAL", "sqlite://journal.sqlite3"),
             ("JOURNAL", "postgres://localhost/signals"),
             ("JOURNAL", "redis://localhost"),
+            ("EDITOR", ""),
+            ("EDITOR", "notepad"),
+            ("EDITOR", "vscode://file/"),
+            ("EDITOR", "https://example.com/{path}"),
+            ("EDITOR", "javascript:open('{path}')"),
+            ("EDITOR", "data:text/html,{path}"),
+            ("EDITOR", "/{path}"),
         ],
     )
     def test_a_value_out_of_bounds_is_told_the_bound(self, key: str, value: object) -> None:

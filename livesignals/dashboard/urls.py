@@ -7,6 +7,8 @@ from livesignals.dashboard import takeaway, views
 urlpatterns = [
     path("", views.index, name="index"),
     path("events/<str:epoch>/<int:event_id>/", views.event, name="event"),
+    path("events/<str:epoch>/<int:event_id>/branch/", views.branch, name="branch"),
+    path("causes/<str:epoch>/<str:cause_id>/", views.cause, name="cause"),
     path("range/", views.events_between, name="range"),
     path("download/", takeaway.download, name="download"),
     path("recordings/", takeaway.listing, name="recordings"),

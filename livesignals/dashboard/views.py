@@ -11,6 +11,7 @@ from django.views.static import serve
 import livesignals
 from livesignals.dashboard import rendering, sources
 from livesignals.dashboard.sources import source_of
+from livesignals.dashboard.trees import Around, around, below, nested
 from livesignals.events import Event
 from livesignals.exceptions import FilterError, JournalError
 from livesignals.filters import FIELDS, Filter, parse
@@ -18,6 +19,8 @@ from livesignals.journal import Journal
 
 #: At most so many rows are opened from one row that stands for many.
 RANGE_ROWS = 500
+#: At most so many sends of a cause are read for its page; the first ones.
+CAUSE_EVENTS = 5_000
 
 _PACKAGE = Path(livesignals.__file__).resolve().parent
 #: In a wheel the assets are inside the package, in a checkout beside it.
@@ -60,9 +63,37 @@ def event(request: HttpRequest, epoch: str, event_id: int) -> HttpResponse:
         if found is None:
             text = gettext("This event is not retained any more: newer ones have taken its place.")
             return _notice(text, status=404)
-        return HttpResponse(rendering.detail_html(found, _tree(journal.tree(found.root))))
+        tree = nested(journal.tree(found.root))
+        rest = around(found, journal.cause(found.cause.id)) if found.cause else Around()
+        return HttpResponse(rendering.detail_html(found, tree, rest))
     except JournalError as error:
         return _notice(f"{error} {error.hint}", status=503)
+
+
+def branch(request: HttpRequest, epoch: str, event_id: int) -> HttpResponse:
+    """The rows of the sends that one send made, in the order in which they began, nothing when it made none."""
+    try:
+        journal = source_of(request).get_journal()
+        found = journal.get(event_id) if journal.bounds().epoch == epoch else None
+        if found is None:
+            return _notice(gettext("This event is not retained any more: newer ones have taken its place."), status=404)
+        made = below(found, journal.tree(found.root))
+    except JournalError as error:
+        return _notice(f"{error} {error.hint}", status=503)
+    return HttpResponse(rendering.branch_html(made))
+
+
+def cause(request: HttpRequest, epoch: str, cause_id: str) -> HttpResponse:
+    """The page of one request, command or task: all its sends on one axis."""
+    base = request.path.removesuffix(f"causes/{epoch}/{cause_id}/")
+    try:
+        journal = source_of(request).get_journal()
+        events = journal.cause(cause_id, CAUSE_EVENTS + 1) if journal.bounds().epoch == epoch else []
+    except JournalError as error:
+        return HttpResponse(rendering.cause_html([], base=base, problem=f"{error} {error.hint}"), status=503)
+    is_cut = len(events) > CAUSE_EVENTS
+    html = rendering.cause_html(events[:CAUSE_EVENTS], base=base, is_cut=is_cut)
+    return HttpResponse(html, status=200 if events else 404)
 
 
 def events_between(request: HttpRequest) -> HttpResponse:
@@ -118,22 +149,6 @@ def _matching(journal: Journal, chosen: Filter, first: int, last: int) -> Iterat
         if found.exhausted:
             return
         after = found.scanned_to
-
-
-def _tree(events: list[Event]) -> list[tuple[int, Event]]:
-    """(depth, event) from the root down, siblings in the order in which they began."""
-    children: dict[str | None, list[Event]] = {}
-    known = {event.uid for event in events}
-    for found in sorted(events, key=lambda event: (event.ts, event.process.seq)):
-        parent = found.parent if found.parent in known else None
-        children.setdefault(parent, []).append(found)
-    tree: list[tuple[int, Event]] = []
-    waiting = [(0, found) for found in reversed(children.get(None, []))]
-    while waiting:
-        depth, found = waiting.pop()
-        tree.append((depth, found))
-        waiting += [(depth + 1, child) for child in reversed(children.get(found.uid, []))]
-    return tree
 
 
 def _notice(text: str, *, status: int) -> HttpResponse:

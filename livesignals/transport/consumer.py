@@ -9,8 +9,8 @@ The messages are described in the README's "How it works".
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable
-from typing import Any, Literal, Protocol
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, Literal
 
 import msgspec
 from channels.exceptions import StopConsumer
@@ -21,6 +21,7 @@ from livesignals.exceptions import FilterError, JournalError
 from livesignals.filters import Filter, parse
 from livesignals.transport import keeping
 from livesignals.transport.feed import LAYER_ALIAS, Feed, Problem, channel_layer
+from livesignals.transport.frames import Rendering, newest, rows_of
 from livesignals.transport.replay import Buckets, Number, Place, Replay, Speed
 
 logger = logging.getLogger("livesignals")
@@ -51,15 +52,6 @@ NO_GROUP_HANDLERS = (
     "livesignals.batch",
     "livesignals.outcomes",
 )
-
-
-class Rendering(Protocol):
-    """How rows look: :mod:`livesignals.dashboard.rendering`."""
-
-    def row_html(self, event: Event) -> str: ...
-    def coalesced_html(self, first_id: int, last_id: int, count: int) -> str: ...
-    def notice_html(self, kind: str, text: str) -> str: ...
-    def gap_html(self, first_id: int, last_id: int, reason: str) -> str: ...
 
 
 class Command(msgspec.Struct, rename={"from_us": "from", "to_us": "to"}):
@@ -299,13 +291,13 @@ class LiveConsumer(AsyncWebsocketConsumer):
         self.epoch, head, chosen = self.feed.epoch, self.feed.head, self.filter
         self.cursor = self.counted = head
         self.waiting = self.waiting_errors = 0
-        found = await self.feed.run(lambda journal: journal.search(chosen, before=head + 1, limit=FIRST_ROWS))
+        events = await self.feed.run(lambda journal: newest(journal, chosen, head + 1, FIRST_ROWS, READ_EVENTS))
         if chosen is not self.filter:
             return  # another filter was asked for meanwhile
-        content = [self.feed.rendered(event, self.rendering.row_html) for event in found.events]
+        content = rows_of(events, FIRST_ROWS, self.rendering, self._row_html)
         if is_new_epoch:
             content.insert(0, self.rendering.notice_html("epoch", ""))
-        await self._frame(content, shown=len(found.events), reset=True)
+        await self._frame(content, shown=len(events), reset=True)
 
     async def _show_next(self) -> None:
         after = self.cursor
@@ -315,11 +307,7 @@ class LiveConsumer(AsyncWebsocketConsumer):
         last = events[-1].id
         self.cursor = last
         matching = list(filter(self.filter.matches, events))
-        count = self.take_room(len(matching))
-        left, shown = matching[: len(matching) - count], matching[len(matching) - count :]
-        content = [self.feed.rendered(event, self.rendering.row_html) for event in reversed(shown)]
-        if left:
-            content.append(self.rendering.coalesced_html(left[0].id, left[-1].id, len(left)))
+        content = self.rows(matching[::-1], self._row_html)
         if events[0].id > after + 1:
             content.append(self.rendering.gap_html(after + 1, events[0].id - 1, "evicted"))
         if content:
@@ -327,14 +315,17 @@ class LiveConsumer(AsyncWebsocketConsumer):
         if self.cursor < self.feed.head:
             self.wake.set()
 
-    def take_room(self, wanted: int) -> int:
-        """How many of these rows may be shown now; one at least."""
+    def rows(self, events: Sequence[Event], row_html: Callable[[Event], str]) -> list[str]:
+        """Rows for *events*, newest first, as far as the page has room for them now."""
         now = time.monotonic()
         self.room = min(FRAME_ROWS, self.room + (now - self.room_at) * ROWS_PER_SECOND)
         self.room_at = now
-        taken = min(wanted, max(1, int(self.room)))
-        self.room -= taken
-        return taken
+        content = rows_of(events, max(1, int(self.room)), self.rendering, row_html)
+        self.room -= len(content)
+        return content
+
+    def _row_html(self, event: Event) -> str:
+        return self.feed.rendered(event, self.rendering.row_html)
 
     async def _count_waiting(self) -> None:
         events = await self.feed.read(self.counted, READ_EVENTS)

@@ -359,20 +359,16 @@ class Replay:
 
     def _due_rows(self, due: list[Event | Missing]) -> list[str]:
         """Newest first; what has no room is one row."""
-        count = self.reader.take_room(len(due))
-        left, shown = due[: len(due) - count], due[len(due) - count :]
-        content = []
-        for item in reversed(shown):
+        content: list[str] = []
+        between: list[Event] = []
+        for item in reversed(due):
             if isinstance(item, Missing):
+                content += self.reader.rows(between, self.reader.rendering.row_html)
                 content.append(self.reader.rendering.gap_html(item.first, item.last, "evicted"))
+                between = []
             else:
-                content += self._rows([item])
-        if events := [item for item in left if isinstance(item, Event)]:
-            content.append(self.reader.rendering.coalesced_html(events[0].id, events[-1].id, len(events)))
-        for item in reversed(left):
-            if isinstance(item, Missing):
-                content.append(self.reader.rendering.gap_html(item.first, item.last, "evicted"))
-        return content
+                between.append(item)
+        return content + self.reader.rows(between, self.reader.rendering.row_html)
 
     def _rows(self, events: list[Event]) -> list[str]:
         # Not kept as those at the head are: few look at the same place of the history at once.

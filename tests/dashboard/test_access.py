@@ -18,7 +18,16 @@ from livesignals.dashboard.asgi import Dashboard
 from tests.browser.conftest import Shop
 from tests.dashboard.conftest import BASE, PATIENCE, Answer, Socket, ask, log_in, log_out, use_link
 
-PATHS = ["", "events/x/1/", "range/?first=1&last=9", "static/livesignals/css/page.css", "socket/", "nothing/"]
+PATHS = [
+    "",
+    "events/x/1/",
+    "events/x/1/branch/",
+    "causes/x/1/",
+    "range/?first=1&last=9",
+    "static/livesignals/css/page.css",
+    "socket/",
+    "nothing/",
+]
 
 #: Superusers; a clerk (staff) and customers are in the shop already.
 PEOPLE = """

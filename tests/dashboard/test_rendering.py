@@ -14,6 +14,9 @@ from hypothesis import strategies as st
 
 from livesignals.catalogue.builtin import BUILTIN, FAMILIES
 from livesignals.dashboard import rendering
+from livesignals.dashboard.detail import TREE_LIMIT
+from livesignals.dashboard.rows import BAR_STEPS, BRANCH_ROWS
+from livesignals.dashboard.words import SUMMARY_LENGTH, duration, summary
 from livesignals.events import Cause, Counted, Error, Event, Process, ReceiverCall, Transaction
 from livesignals.filters import FIELDS
 
@@ -85,9 +88,9 @@ def test_a_row_carries_what_scripts_and_tests_find_it_by() -> None:
 
 
 def test_a_row_says_what_happened_in_one_line() -> None:
-    """Time, family letter, signal, sender, what it carried, number of receivers, duration and cause."""
+    """Time, family letter, signal, sender, what it carried, receivers, duration, cause and the way to it, process."""
     text = Document(rendering.row_html(event())).text
-    assert text == "03:04:05.678Mpost_saveshop.Order 7 created10.8 msPOST /orders/"
+    assert text == "03:04:05.678Mpost_saveshop.Order 7 created10.8 msPOST /orders/↗123"
 
 
 def test_a_custom_signal_shows_where_it_is_from() -> None:
@@ -113,7 +116,7 @@ def test_rows_come_in_the_order_they_are_given() -> None:
         ),
         ({"transaction": Transaction(db="default", state="rolled_back", id="t")}, "rb", "rolled back"),
         ({"status": "skipped", "duration_us": None, "receivers": []}, "skip", "skipped: no receiver"),
-        ({"duration_us": 10_000.0}, "slow", ""),
+        ({"duration_us": 10_000.0}, "slow", "slow"),
         ({"parent": "u0"}, "nested", ""),
     ],
 )
@@ -123,6 +126,35 @@ def test_what_is_out_of_the_ordinary_shows(changes: dict[str, Any], name: str, t
     assert name in classes(row)
     assert tag in Document(row).text
     assert name not in classes(rendering.row_html(event()))
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"flags": ["truncated"]}, "truncated"),
+        ({"flags": ["deeper"]}, "deeper"),
+        ({"flags": ["after_response"]}, "after response"),
+        ({"transaction": Transaction(db="default", state="pending", id="t")}, "○"),
+        ({"transaction": Transaction(db="default", state="committed", id="t")}, "✓"),
+        ({"transaction": Transaction(db="default", state="unknown", id="t")}, "?"),
+    ],
+)
+def test_what_a_reader_must_know_is_a_word_or_a_mark(changes: dict[str, Any], words: str) -> None:
+    """Never a colour alone, and a mark says in its title what it means."""
+    row = Document(rendering.row_html(event(**changes)))
+    assert words in row.text
+    assert words not in Document(rendering.row_html(event())).text
+    marks = [found for tag, found in row.elements if tag == "i" and found.get("class") == "tx"]
+    assert all(found["title"] for found in marks)
+    assert len(marks) == ("transaction" in changes)
+
+
+def test_a_row_of_a_tree_stands_as_deep_as_it_is() -> None:
+    """Below the send that made it; what is too much for a list is counted."""
+    assert "branch b2" in rendering.branch_html([(2, event())])
+    html = rendering.branch_html([(1, event(id=n)) for n in range(BRANCH_ROWS + 7)])
+    assert html.count('class="row') == BRANCH_ROWS
+    assert "and 7 more sends" in html
 
 
 @pytest.mark.parametrize(
@@ -177,7 +209,7 @@ def test_a_skipped_send_has_no_count_of_receivers() -> None:
 )
 def test_durations_are_short_and_have_a_unit(microseconds: float | None, words: str) -> None:
     """Two or three digits are what a glance takes in."""
-    assert rendering.duration(microseconds) == words
+    assert duration(microseconds) == words
 
 
 def test_bars_grow_with_the_logarithm_of_the_duration() -> None:
@@ -188,7 +220,7 @@ def test_bars_grow_with_the_logarithm_of_the_duration() -> None:
         assert found is not None
         widths.append(int(found[1]))
     assert widths[0] == widths[1] == 1
-    assert widths[-1] == widths[-2] == rendering.BAR_STEPS
+    assert widths[-1] == widths[-2] == BAR_STEPS
     assert all(b - a in (3, 4) for a, b in pairwise(widths[1:-1]))
 
 
@@ -229,7 +261,7 @@ CONNECTED = "django.db.backends.signals.connection_created"
 )
 def test_a_summary_says_what_was_carried(signal: str, kwargs: dict[str, Any], words: str) -> None:
     """In a few words, which are those that people look for."""
-    assert rendering.summary(event(signal=signal, kwargs=kwargs)) == words
+    assert summary(event(signal=signal, kwargs=kwargs)) == words
 
 
 KEYS = ["model", "pk", "fields", "type", "name", "class"]
@@ -258,7 +290,7 @@ NAMES = [
 def test_whatever_is_carried_can_be_shown(signal: str, kwargs: dict[str, Any]) -> None:
     """An imported event need not be shaped as ours are: it still has a row of bounded length and a pane."""
     sent = event(signal=signal, kwargs=kwargs)
-    assert len(rendering.summary(sent)) <= rendering.SUMMARY_LENGTH
+    assert len(summary(sent)) <= SUMMARY_LENGTH
     assert rendering.row_html(sent).count("<li") == 1
     assert rendering.detail_html(sent).count("<article") == 1
 
@@ -381,6 +413,11 @@ def test_receivers_stand_where_they_ran_in_the_send() -> None:
     assert bars == [("0.00", "25.00"), ("50.00", "50.00")]
 
 
+def openers(document: Document) -> list[str | None]:
+    """The ids that the pane's buttons lead to."""
+    return [found["data-id"] for tag, found in document.elements if tag == "button" and "data-id" in found]
+
+
 def test_the_tree_leads_to_its_other_sends() -> None:
     """Each node opens its send; the one shown is marked; what is left out of a huge tree is counted."""
     root, child = (
@@ -388,13 +425,13 @@ def test_the_tree_leads_to_its_other_sends() -> None:
         event(id=4712, uid="u2", parent="u1", signal="shop.signals.order_paid", family="custom"),
     )
     document = Document(rendering.detail_html(child, [(0, root), (1, child)]))
-    assert [found["data-id"] for tag, found in document.elements if tag == "button"] == ["4711", "4712"]
+    assert openers(document) == ["4711", "4712"]
     nodes = [found for tag, found in document.elements if tag == "li" and "data-f" in found]
     assert [(node["class"], node.get("aria-current")) for node in nodes] == [("d0", None), ("d1", "true")]
 
     huge = [(0, root), *[(1, event(id=n, uid=str(n))) for n in range(300)]]
     html = rendering.detail_html(root, huge)
-    assert html.count("<button") == rendering.TREE_LIMIT
+    assert len(openers(Document(html))) == TREE_LIMIT
     assert "and 101 more" in html
 
 

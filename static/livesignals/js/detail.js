@@ -13,7 +13,7 @@ export const isOpen = () => !pane.hidden;
 
 /** The row that is selected, while the list holds it. */
 export function selectedRow() {
-  return selected && rows.querySelector(`.row[data-id="${CSS.escape(selected.id)}"]`);
+  return selected && rows.querySelector(`.row[data-id="${CSS.escape(selected.id)}"]:not(.elsewhere)`);
 }
 
 /** Marks a row; with the pane open, shows it there. */
@@ -57,7 +57,7 @@ function say(what) {
 // neither is htmx's to process (hx-ignore).
 rows.addEventListener("click", ({ target }) => {
   const row = target.closest(".row");
-  if (row) open(row.dataset);
+  if (row && !target.closest("a")) open(row.dataset);
 });
 
 detail.addEventListener("click", ({ target }) => {

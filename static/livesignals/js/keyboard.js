@@ -2,15 +2,17 @@
 import { close, isOpen, open, select, selectedRow } from "./detail.js";
 import { toggle } from "./pause.js";
 import * as recorder from "./recorder.js";
+import { foldUp, holdsMore, isInside, toggleTree, unfold } from "./rows.js";
 
 const field = document.getElementById("filter");
 const help = document.getElementById("help");
+const view = document.getElementById("view");
 const rows = document.getElementById("rows");
 
 function step(direction) {
-  const isRow = (element) => element.classList.contains("row");
+  const isRow = (element) => element.matches(".row:not(.folded, .elsewhere)");
   let row = selectedRow();
-  if (!row) row = rows.querySelector(".row");
+  if (!row) row = rows.querySelector(".row:not(.folded, .elsewhere)");
   else {
     do row = row[direction];
     while (row && !isRow(row));
@@ -23,6 +25,9 @@ const keys = {
   k: () => step("previousElementSibling"),
   ArrowDown: () => step("nextElementSibling"),
   ArrowUp: () => step("previousElementSibling"),
+  t: () => selectedRow() && toggleTree(selectedRow()),
+  c: () => selectedRow()?.querySelector("a.go")?.click(),
+  v: () => view.togglePopover(),
   Enter: () => selectedRow() && open(selectedRow().dataset),
   Escape: () => isOpen() && close(),
   "/": () => field.select(),
@@ -38,6 +43,16 @@ const keys = {
   "?": () => help.togglePopover(),
 };
 
+// Of a row that has the focus: what it holds is opened, and closed again.
+rows.addEventListener("keydown", (event) => {
+  const row = event.target.closest(".row");
+  if (!row || event.ctrlKey || event.metaKey || event.altKey || event.shiftKey) return;
+  if (event.key === "ArrowRight" && holdsMore(row)) unfold(row);
+  else if (event.key === "ArrowLeft" && isInside(row)) select(foldUp(row));
+  else return;
+  event.preventDefault();
+});
+
 document.addEventListener("keydown", (event) => {
   if (event.ctrlKey || event.metaKey || event.altKey || event.isComposing || event.defaultPrevented) return;
   if (event.target === field) {
@@ -46,6 +61,7 @@ document.addEventListener("keydown", (event) => {
   }
   if (event.target.matches("input, select, textarea")) return;
   if (help.matches(":popover-open") && event.key !== "?") return; // Escape closes it by itself
+  if (view.matches(":popover-open") && event.key !== "v") return;
   const pressing = event.key === " " || event.key === "Enter";
   if (pressing && event.target.closest("button, a, summary")) return;
   const scrolling = event.key.startsWith("Arrow") && event.target.closest("#pane, #help, header, search");

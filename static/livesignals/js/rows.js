@@ -1,7 +1,10 @@
 // The list holds a bounded window of rows, and keeps still under a reader who has scrolled into it.
 import { on, standing } from "./socket.js";
+import { mark, grow, isBranch, isGrown, prune, trunkOf } from "./nesting.js";
 import { pause } from "./pause.js";
+import { condense, fold, runOf, setOpen } from "./runs.js";
 import { tell } from "./status.js";
+import { isRelative, localise, relate } from "./times.js";
 
 const LIMIT = 200;
 const HELD_LIMIT = 1000; // while paused: what was opened, and frames that were on their way
@@ -10,26 +13,27 @@ const list = document.getElementById("list");
 const rows = document.getElementById("rows");
 const newest = document.getElementById("newest");
 const rowHeight = parseFloat(getComputedStyle(list).getPropertyValue("--row"));
-const clock = new Intl.DateTimeFormat([], { hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" });
-const day = new Intl.DateTimeFormat([], { dateStyle: "medium", timeStyle: "medium", hourCycle: "h23" });
 
 let scrolled = 0; // scrollTop before the rows that are being put in
-let countBefore = 0;
+let lines = []; // the rows that are to be seen, from top to bottom
+let linesBefore = 0;
 
 on("rows:before", ({ reset, content }) => {
   // Layout is clean here, so this read is free; after the swap it would force one.
   scrolled = list.scrollTop;
-  countBefore = rows.childElementCount;
+  linesBefore = lines.length;
   if (reset) {
-    scrolled = countBefore = 0;
+    scrolled = 0;
+    lines = [];
     list.scrollTop = 0;
     if (!content) rows.replaceChildren(); // hx-ws never swaps in nothing
   }
 });
 
 on("rows", ({ reset }) => {
+  look();
   if (!reset && scrolled > 0) {
-    const added = rows.childElementCount - countBefore;
+    const added = lines.length - linesBefore;
     list.scrollTop = scrolled + added * rowHeight;
     const visible = Math.ceil((scrolled + list.clientHeight) / rowHeight) + added;
     if (visible > LIMIT) pause(); // what is being read is not taken away
@@ -44,18 +48,51 @@ on("state", ({ retained }) => {
 });
 
 on("outcome", ({ transactions }) => {
+  let isChanged = false;
   for (const row of rows.querySelectorAll("[data-tx]")) {
     const state = transactions[row.dataset.tx];
     if (!state) continue;
     delete row.dataset.tx;
     if (state === "rolled_back") markRolledBack(row);
+    else markEnded(row, state);
+    isChanged = true;
   }
+  if (isChanged) arrange();
 });
+
+/** Brings the list into order after rows came, went or changed. */
+export function arrange() {
+  look();
+  trim();
+}
+
+function look() {
+  mark();
+  lines = fold();
+  if (isRelative()) relate(lines);
+  changes.takeRecords();
+}
 
 function trim() {
   const limit = standing.paused ? HELD_LIMIT : LIMIT;
-  while (rows.childElementCount > limit) rows.lastElementChild.remove();
+  condense(rows.childElementCount - limit);
+  while (lines.length > limit) {
+    lines.pop();
+    const last = lines.at(-1);
+    while (rows.lastElementChild !== last && !isHiddenPartOf(rows.lastElementChild, last)) rows.lastElementChild.remove();
+  }
+  changes.takeRecords();
 }
+
+/** Whether the element is not seen, and goes with that line. */
+function isHiddenPartOf(li, line) {
+  if (!li.classList.contains("folded")) return false;
+  return runOf(li)?.members[0] === line;
+}
+
+// Rows that others put in, older ones at the end of the list for one.
+const changes = new MutationObserver(arrange);
+changes.observe(rows, { childList: true });
 
 /** Says why there are no rows, once it is known. */
 function settle() {
@@ -63,27 +100,72 @@ function settle() {
 }
 
 function markRolledBack(row) {
-  if (!row || row.classList.contains("rb")) return;
+  if (row.classList.contains("rb")) return;
   row.classList.add("rb");
+  row.dataset.run += "-rb"; // as the server names it
+  row.querySelector(".tx")?.remove();
   const tag = document.createElement("b");
   tag.className = "tag hot";
   tag.textContent = rows.dataset.rolledBack;
   row.querySelector(".snd").append(tag);
 }
 
-/** The server writes UTC; people read their own clock. Done in the fragment, before it is laid out. */
-function localise(fragment) {
-  for (const time of fragment.querySelectorAll(".row time")) {
-    time.firstChild.data = clock.format(new Date(time.dateTime));
-  }
-  for (const time of fragment.querySelectorAll("time[data-full]")) {
-    time.textContent = day.format(new Date(time.dateTime)) + time.dateTime.slice(19, 26);
-    time.title = time.dateTime;
-  }
+function markEnded(row, state) {
+  const mark = row.querySelector(".tx");
+  if (!mark) return;
+  mark.textContent = state === "committed" ? "✓" : "?";
+  mark.title = state === "committed" ? rows.dataset.committed : rows.dataset.unknown;
 }
 
 document.addEventListener("htmx:before:swap", ({ detail }) => {
   for (const { fragment } of detail.tasks) localise(fragment);
+});
+
+/** Whether a row has something closed in it: its run, or the sends that it made. */
+export const holdsMore = (row) => runOf(row)?.isOpen === false || (!isGrown(row) && !!row.querySelector(".twist"));
+
+/** Whether a row, or what it is part of, is open. */
+export const isInside = (row) => isGrown(row) || isBranch(row) || !!runOf(row)?.isOpen;
+
+/** Opens what a row holds: its run, else the tree below it. */
+export async function unfold(row) {
+  const run = runOf(row);
+  if (run && !run.isOpen) setOpen(run, true);
+  else await grow(row);
+  arrange();
+}
+
+/** The opposite; of what is inside it closes what is around. Returns the row to go on from. */
+export function foldUp(row) {
+  const run = runOf(row);
+  let stays = row;
+  if (isGrown(row)) prune(row);
+  else if (isBranch(row)) prune((stays = trunkOf(row)));
+  else {
+    setOpen(run, false);
+    [stays] = run.members;
+  }
+  arrange();
+  return stays;
+}
+
+/** Shows the sends that a row made, though none of them is known here, or takes them away. */
+export async function toggleTree(row) {
+  if (!prune(row)) await grow(row);
+  arrange();
+}
+
+rows.addEventListener("click", (event) => {
+  const { target } = event;
+  const row = target.closest(".row");
+  if (!row || !target.closest(".fold, .twist")) return;
+  event.stopImmediatePropagation(); // it is no wish to see the send
+  if (target.closest(".twist")) {
+    toggleTree(row);
+    return;
+  }
+  setOpen(runOf(row), target.closest(".fold").getAttribute("aria-expanded") !== "true");
+  arrange();
 });
 
 // Rows that stand for many: opening them means to read, so the list is held meanwhile.
@@ -93,10 +175,13 @@ rows.addEventListener("click", async ({ target }) => {
   more.dataset.busy = "";
   pause();
   const { first, last } = more.dataset;
+  const { run } = more.dataset;
   const query = new URLSearchParams({ epoch: standing.epoch, first, last, filter: standing.filter });
   await htmx.ajax("GET", `${document.body.dataset.base}range/?${query}`, { source: list, target: more, swap: "outerHTML" });
   delete more.dataset.busy; // when it is still there, it can be tried again
-  trim();
+  const rest = rows.querySelector(`.more[data-first="${first}"]:not([data-run])`);
+  if (run && rest) rest.dataset.run = run; // a part of what is alike is alike
+  arrange();
 });
 
 list.addEventListener("htmx:before:response", (event) => {

@@ -1,0 +1,241 @@
+"""Rows of the list.
+
+Put together by hand, since thousands may be wanted in a second; every value passes through :func:`text` on its way in.
+Each names the run it belongs to (see `livesignals.insights.runs`): the page folds those that stand beside each other.
+"""
+
+from collections.abc import Iterable
+from functools import lru_cache
+from math import log10
+from urllib.parse import quote
+
+from django.utils.translation import get_language, gettext, gettext_lazy, ngettext
+from msgspec import UNSET
+
+from livesignals.catalogue.builtin import BUILTIN
+from livesignals.dashboard.markup import text
+from livesignals.dashboard.words import duration, errors_of, family_of, sender_name, summary
+from livesignals.events import Counted, Event
+from livesignals.events.model import TransactionState
+from livesignals.insights.runs import run_name
+
+SLOW_US = 10_000.0  # as the filter's is:slow
+BAR_STEPS = 20  # classes w0 … w20 of rows.css; inline styles are barred by the page's own policy
+BRANCH_ROWS = 200
+MAX_DEPTH = 12  # classes b1 … b12 of rows.css
+
+_NOTICES = {
+    "epoch": gettext_lazy("The journal was started anew; what was listed before is gone."),
+    "journal": gettext_lazy("The journal could not be read and was set aside; a new one was started."),
+}
+
+
+def row_html(event: Event, depth: int = 0) -> str:
+    """One send as a list item of fixed height; *depth* says how far below another row it stands as part of its tree."""
+    family = family_of(event)
+    module, _, name = event.signal.rpartition(".")
+    origin = f" <small>{text(module)}</small>" if module and event.signal not in BUILTIN else ""
+    stamp = text(event.ts)
+    return (
+        f'<li class="{_classes(event, depth)}" tabindex="-1" data-id="{event.id}"'
+        f' data-epoch="{text(event.epoch)}" data-signal="{text(event.signal)}"'
+        f' data-sender="{text(event.sender)}" data-f="{family.key}" data-uid="{text(event.uid)}"'
+        f' data-run="{run_name(event)}"{_parent(event)}{_pending(event)}>'
+        f'<time datetime="{stamp}">{stamp[11:19]}<s>{stamp[19:23]}</s></time>'
+        f'<span class="fam" title="{text(family.title)}">{family.letter}</span>'
+        f'<span class="sig" title="{text(event.signal)}">{text(name)}{origin}</span>'
+        f'<span class="snd" title="{text(event.sender)}"><span>{text(sender_name(event.sender))}'
+        f" <em>{text(summary(event))}</em></span>{_tags(event)}</span>"
+        f"{_receivers(event)}{_bar(event.duration_us) if event.counted is UNSET else _total(event.counted)}"
+        f"{_cause(event)}{_where(event)}</li>"
+    )
+
+
+def _parent(event: Event) -> str:
+    return "" if event.parent is None else f' data-parent="{text(event.parent)}"'
+
+
+def _pending(event: Event) -> str:
+    """The transaction whose outcome the row waits for."""
+    transaction = event.transaction
+    if transaction is None or transaction.state != "pending":
+        return ""
+    return f' data-tx="{text(transaction.id)}"'
+
+
+def rows_html(events: Iterable[Event]) -> str:
+    """The rows of *events*, which come newest first, as the list shows them."""
+    return "".join(map(row_html, events))
+
+
+def branch_html(made: Iterable[tuple[int, Event]]) -> str:
+    """The rows below a send of what it *made*: (depth from 1, event), in order."""
+    nodes = list(made)
+    rows = "".join(row_html(node, depth) for depth, node in nodes[:BRANCH_ROWS])
+    if len(nodes) <= BRANCH_ROWS:
+        return rows
+    left = len(nodes) - BRANCH_ROWS
+    words = ngettext("and %(count)s more send", "and %(count)s more sends", left) % {"count": f"{left:,}"}
+    return rows + f'<li class="notice branch">{text(words)}</li>'
+
+
+def coalesced_html(first_id: int, last_id: int, count: int, run: str = "") -> str:
+    """A row that stands for *count* sends that were left out, with ids from *first_id* to *last_id*.
+
+    *run* is the name of the run that all of them belong to, where they belong to one.
+    """
+    label = gettext("+%(count)s more") % {"count": f"{count:,}"}
+    of_run = f' data-run="{run}"' if run else ""
+    return (
+        f'<li class="more" data-first="{first_id}" data-last="{last_id}" data-count="{count}"{of_run}>'
+        f'<button type="button">{text(label)}</button></li>'
+    )
+
+
+def notice_html(kind: str, said: str = "") -> str:
+    """A row that says what happened to the list itself.
+
+    *kind* is gap, epoch or journal; the last two have words of their own when *said* is empty.
+    """
+    words = text(said or _NOTICES.get(kind, ""))
+    return f'<li class="notice" data-notice="{text(kind)}" title="{words}">{words}</li>'
+
+
+def gap_html(first_id: int, last_id: int, reason: str) -> str:
+    """A row in place of sends with ids from *first_id* to *last_id* that could not be read any more."""
+    count = last_id - first_id + 1
+    words = ngettext("%(count)s send is missing here", "%(count)s sends are missing here", count)
+    why = gettext("no longer retained") if reason == "evicted" else reason
+    return notice_html("gap", f"{words % {'count': f'{count:,}'}}: {why}")
+
+
+def _classes(event: Event, depth: int) -> str:
+    classes = ["row"]
+    if depth:
+        classes.append(f"branch b{min(depth, MAX_DEPTH)}")
+    if errors_of(event) or (event.counted is not UNSET and event.status == "raised"):
+        classes.append("err")
+    if event.status == "skipped":
+        classes.append("skip")
+    if event.counted is not UNSET:
+        classes.append("sum")
+    if event.parent is not None:
+        classes.append("nested")
+    if event.duration_us is not None and event.duration_us >= SLOW_US:
+        classes.append("slow")
+    if event.transaction is not None and event.transaction.state == "rolled_back":
+        classes.append("rb")
+    return " ".join(classes)
+
+
+def _tags(event: Event) -> str:
+    """What is out of the ordinary, in words."""
+    if event.counted is not UNSET:
+        times = f"× {event.counted.sends:,}"
+        if event.status == "raised":
+            return _tag(f"{times} {gettext('raised')}", "hot") + _counted_word()
+        if event.status == "skipped":
+            return _tag(f"{times} {gettext('skipped: no receiver')}") + _counted_word()
+        return _tag(times) + _counted_word()
+    tags = ""
+    if errors := errors_of(event):
+        more = f" × {len(errors)}" if len(errors) > 1 else ""
+        kind, message = errors[0]
+        tags += _tag(f"{kind.rpartition('.')[2]}{more}", "hot", message)
+    if event.duration_us is not None and event.duration_us >= SLOW_US:
+        tags += _tag(gettext("slow"), "warm", gettext("it took 10 ms or longer"))
+    if event.status == "skipped":
+        tags += _tag(gettext("skipped: no receiver"))
+    for flag in event.flags:
+        if flag in _FLAGS:
+            word, meaning = _FLAGS[flag]
+            tags += _tag(str(word), "", str(meaning))
+    return tags if event.transaction is None else tags + _outcome(event.transaction.state, get_language())
+
+
+#: Flags that a reader of the row must know of.
+_FLAGS = {
+    "truncated": (gettext_lazy("truncated"), gettext_lazy("not everything that it carried was kept")),
+    "deeper": (gettext_lazy("deeper"), gettext_lazy("the sends that it made itself were left out, for their depth")),
+    "after_response": (gettext_lazy("after response"), gettext_lazy("made when the request's response had been sent")),
+}
+
+
+@lru_cache
+def _outcome(state: TransactionState, language: str | None) -> str:
+    """How the transaction ended, in the *language* that is active; rows.js changes it when that becomes known."""
+    match state:
+        case "rolled_back":
+            return _tag(gettext("rolled back"), "hot")
+        case "committed":
+            return f'<i class="tx" title="{text(gettext("committed"))}">✓</i>'
+        case "pending":
+            return f'<i class="tx" title="{text(gettext("its transaction is still open"))}">○</i>'
+        case "unknown":
+            return f'<i class="tx" title="{text(gettext("the end of its transaction was not seen"))}">?</i>'
+    return ""
+
+
+def _tag(words: str, kind: str = "", title: str = "") -> str:
+    return f'<b class="tag{kind and " " + kind}"{_title(title)}>{text(words)}</b>'
+
+
+def _counted_word() -> str:
+    return f" <small>{text(gettext('counted'))}</small>"
+
+
+def _receivers(event: Event) -> str:
+    if event.status == "skipped" or event.counted is not UNSET:
+        return '<span class="rc">—</span>'
+    names = "\n".join(call.name for call in event.receivers[:8])
+    return f'<span class="rc"{_title(names)}>{len(event.receivers)}</span>'
+
+
+def _cause(event: Event) -> str:
+    """What it ran inside, and the way to all sends of that."""
+    cause = event.cause
+    if cause is None:
+        return '<span class="cause"></span>'
+    words = f'<span class="cause"{_title(cause.kind)}>{text(cause.name)}</span>'
+    if not cause.id or not event.epoch:
+        return words
+    title = f"{cause.kind} {cause.name}"
+    return f'{words}<a class="go" href="{text(cause_path(event))}" tabindex="-1"{_title(title)}>↗</a>'
+
+
+def cause_path(event: Event) -> str:
+    """The page of the event's cause, from the dashboard's own; "" without a cause."""
+    cause = event.cause
+    if cause is None or not cause.id:
+        return ""
+    return f"causes/{quote(event.epoch, safe='')}/{quote(cause.id, safe='')}/"
+
+
+def _where(event: Event) -> str:
+    """The columns that are not shown unless they are chosen."""
+    place = (event.where or "").partition(" ")[0]
+    process = event.process
+    who = f"{process.host} · {process.pid} · {event.thread}"
+    return (
+        f'<span class="where"{_title(event.where or "")}>{text(place)}</span>'
+        f'<span class="proc" title="{text(who)}">{process.pid}</span>'
+    )
+
+
+def _bar(duration_us: float | None) -> str:
+    """A duration in words behind a bar on a log scale, from 10 µs to 1 s."""
+    if duration_us is None:
+        return '<span class="bar"></span>'
+    decades = log10(max(duration_us, 10.0)) - 1
+    width = min(BAR_STEPS, 1 + int(decades / 5 * (BAR_STEPS - 1)))
+    return f'<span class="bar"><i class="w{width}"></i><u>{duration(duration_us)}</u></span>'
+
+
+def _total(counted: Counted) -> str:
+    """The time of all sends together, where a single send has its bar."""
+    words = gettext("all of them together")
+    return f'<span class="bar" title="{text(words)}"><u>Σ {duration(counted.duration_us)}</u></span>'
+
+
+def _title(words: str) -> str:
+    return f' title="{text(words)}"' if words else ""

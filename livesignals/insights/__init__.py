@@ -1,0 +1,1 @@
+"""What events add up to: pure functions, without a journal or a page."""

@@ -1,0 +1,65 @@
+"""What one frame shows of many events: rows as far as there is room for them, and how many the others are.
+
+A run (see `livesignals.insights.runs`) gets only so many of the rows that what stands beside it is seen as well.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+from livesignals.events import Event
+from livesignals.filters import Filter
+from livesignals.insights.runs import alike, run_name, runs
+from livesignals.journal import Journal
+
+#: Rows of one run in one frame.
+RUN_ROWS = 40
+#: So many times fewer lines than rows are too few for a first look.
+FEW = 4
+
+
+class Rendering(Protocol):
+    """How rows look: :mod:`livesignals.dashboard.rendering`."""
+
+    def row_html(self, event: Event) -> str: ...
+    def coalesced_html(self, first_id: int, last_id: int, count: int, run: str) -> str: ...
+    def notice_html(self, kind: str, said: str) -> str: ...
+    def gap_html(self, first_id: int, last_id: int, reason: str) -> str: ...
+
+
+def rows_of(
+    events: Sequence[Event], max_rows: int, rendering: Rendering, row_html: Callable[[Event], str]
+) -> list[str]:
+    """HTML for *events*, which are from the newest to the oldest: each is in a row, or in one that says how many."""
+    content: list[str] = []
+    room, taken = max_rows, 0
+    for run in runs(events):
+        shown = run[: min(room, RUN_ROWS)]
+        content += map(row_html, shown)
+        if len(shown) < len(run):
+            content.append(_left_out(run[len(shown) :], run_name(run[0]), rendering))
+        room -= len(shown)
+        taken += len(run)
+        if not room:
+            break
+    if taken < len(events):
+        left = events[taken:]
+        name = run_name(left[0]) if all(alike(left[0], event) for event in left) else ""
+        content.append(_left_out(left, name, rendering))
+    return content
+
+
+def newest(journal: Journal, chosen: Filter, before: int, enough: int, at_most: int) -> list[Event]:
+    """The newest matching events with ids below *before*, newest first.
+
+    *enough* of them; up to *at_most* where they are so much alike that they would be but a few lines.
+    """
+    found = journal.search(chosen, before=before, limit=enough)
+    events = list(found.events)
+    while not found.exhausted and len(events) < at_most and sum(1 for _ in runs(events)) < enough / FEW:
+        found = journal.search(chosen, before=found.scanned_to, limit=at_most - len(events))
+        events += found.events
+    return events
+
+
+def _left_out(events: Sequence[Event], run: str, rendering: Rendering) -> str:
+    return rendering.coalesced_html(events[-1].id, events[0].id, len(events), run)

@@ -1,0 +1,85 @@
+"""What a frame shows of many events: every one of them is in it, in a row or in one that says how many."""
+
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from msgspec.structs import replace
+
+from livesignals.dashboard import rendering
+from livesignals.events import Event, record_of
+from livesignals.filters import parse
+from livesignals.journal import ProcessReport
+from livesignals.journal.memory import MemoryJournal
+from livesignals.transport.frames import RUN_ROWS, newest, rows_of
+from tests.insights.building import send
+
+
+def journal() -> MemoryJournal:
+    """Holds nothing yet."""
+    return MemoryJournal(project="shop", retain_events=100_000, retain_bytes=2**28)
+
+
+def shown(events: list[Event], max_rows: int) -> tuple[list[int], list[tuple[int, int, int]], str]:
+    """The ids of the rows, (first, last, count) of those that stand for others, and the whole HTML."""
+    html = "".join(rows_of(events, max_rows, rendering, rendering.row_html))
+    more = re.findall(r'data-first="(\d+)" data-last="(\d+)" data-count="(\d+)"', html)
+    return [int(row) for row in re.findall(r'data-id="(\d+)"', html)], [tuple(map(int, found)) for found in more], html  # type: ignore[misc]
+
+
+def stream(lengths: list[int]) -> list[Event]:
+    """Runs of these lengths, from the newest to the oldest, with ids and an epoch."""
+    senders = [f"s{number}" for number, length in enumerate(lengths) for _ in range(length)]
+    return [
+        replace(send(f"u{number}", number, 1, sender=sender), id=len(senders) - number, epoch="e")
+        for number, sender in enumerate(senders)
+    ]
+
+
+@given(st.lists(st.integers(1, 120), max_size=8), st.integers(1, 70))
+def test_each_event_is_in_a_row_or_in_one_that_counts_it(lengths: list[int], max_rows: int) -> None:
+    """Once, whatever runs there are; rows are no more than there is room for, and none of them is doubled."""
+    events = stream(lengths)
+    rows, more, _ = shown(events, max_rows)
+    assert len(rows) == len(set(rows)) <= max_rows
+    assert len(rows) + sum(count for _, _, count in more) == len(events)
+    assert all(last - first + 1 == count for first, last, count in more)
+    hidden = {event_id for first, last, _ in more for event_id in range(first, last + 1)}
+    assert hidden | set(rows) == {event.id for event in events}
+
+
+def test_a_long_run_leaves_room_for_what_stands_beside_it() -> None:
+    """Its rest is in a row that says of which run it is, so that the page can count it with the run."""
+    rows, more, html = shown(stream([500, 5]), 60)
+    assert len(rows) == RUN_ROWS + 5
+    assert more == [(6, 505 - RUN_ROWS, 500 - RUN_ROWS)]
+    assert len(set(re.findall(r'data-run="(\w+)"', html))) == 2
+
+
+def test_a_row_for_sends_that_differ_is_of_no_run() -> None:
+    """Nobody could count it with one."""
+    _, more, html = shown(stream([1] * 70), 60)
+    assert more == [(1, 10, 10)]
+    assert "data-run" not in html.partition('class="more"')[2]
+
+
+@pytest.mark.parametrize(
+    ("senders", "expected"),
+    [
+        (["a"] * 3_000, 2_000),  # one line however much is read: up to the bound
+        (["a"] * 500 + [f"s{n}" for n in range(300)], 100),
+        ([f"s{n}" for n in range(300)] + ["a"] * 500, 800),  # what the run hid is read too
+        (["a"] * 7, 7),
+    ],
+)
+def test_a_first_look_is_not_one_line(senders: list[str], expected: int) -> None:
+    """Behind a run that fills what is ordinarily read there is more to be seen."""
+    held = journal()
+    report = ProcessReport(
+        process="p", host="web", pid=1, role="test", started_ts=0, seen_ts=0, captured=len(senders), stored=len(senders)
+    )
+    records = [record_of(send(f"u{number}", number, 1, sender=sender)) for number, sender in enumerate(senders)]
+    held.append(records, report)
+    found = newest(held, parse(""), len(senders) + 1, 100, 2_000)
+    assert [event.id for event in found] == list(range(len(senders), len(senders) - expected, -1))
