@@ -6,12 +6,14 @@ from typing import NamedTuple
 
 from livesignals.exceptions import FilterError
 from livesignals.filters.fields import FIELDS, PAYLOAD, Field, field_named, quoted
-from livesignals.filters.nodes import Or
+from livesignals.filters.nodes import And, Filter, Or
 from livesignals.filters.parser import parse
 from livesignals.filters.text import fold, scalar_text
 
 #: A list of more than this many is not a help.
 MAX_COMPLETIONS = 20
+#: A shorter word is in nearly every value.
+MIN_WORD = 2
 
 _PLAIN = re.compile(r'[^\s()",*?]+')
 _FIELD = r'[^\s()":,<>=!.\-][^\s()":,<>=!.]*(?:\.(?:"(?:[^"\\]|\\.)*"|[^\s()":,<>=!."]+))*'
@@ -29,21 +31,30 @@ class Completion(NamedTuple):
     start: int
 
 
-def narrow(text: str, field: str, value: str | int | float | bool | None, negate: bool = False) -> str:
+def narrow(
+    text: str, field: str, value: str | int | float | bool | None, negate: bool = False, operator: str = ":"
+) -> str:
     """The filter *text* with one more term: *field* is *value*, or is not when *negate*.
 
-    Raises FilterError when *text* is no filter, or there is no such field.
+    Raises FilterError when *text* is no filter, there is no such field, or the filter becomes too long.
     """
     field_named(field, 1)
-    written = scalar_text(value)
-    term = f"{'-' if negate else ''}{field}:{_written(written)}"
-    before = parse(text)
+    term = f"{'-' if negate else ''}{field}{operator}{_written(scalar_text(value))}"
+    before, added = parse(text), parse(term)
     if before.is_empty:
         return term
-    source = before.source
-    if source == term or source.endswith(f" {term}"):
-        return source
-    return f"({source}) {term}" if isinstance(before.root, Or) else f"{source} {term}"
+    parts = before.root.parts if isinstance(before.root, And) else (before.root,)
+    if added.root in parts:
+        return before.source
+    grouped = f"({before.source})" if isinstance(before.root, Or) else before.source
+    return parse(f"{grouped} {term}").source
+
+
+def up_to(chosen: Filter, last: int) -> Filter:
+    """*chosen*, among the events with ids up to *last* alone."""
+    bound = parse(f"id<={last}").root
+    root = bound if chosen.is_empty else And((bound, chosen.root))
+    return Filter(source=f"id<={last} ({chosen.source})", root=root, matches=root.predicate())
 
 
 def _written(value: str) -> str:
@@ -65,13 +76,28 @@ def complete(text: str, column: int, seen: Mapping[str, Collection[str]]) -> lis
             return []
         return _values(field, at_value[2], at_value.start(2) + 1, seen.get(field.name, ()))
     at_term = _AT_TERM.search(before)
-    return [] if at_term is None else _fields(at_term[1], at_term.start(1) + 1, seen)
+    if at_term is None:
+        return []
+    typed, start = at_term[1], at_term.start(1) + 1
+    return [*_fields(typed, start, seen), *_terms(typed, start, seen)][:MAX_COMPLETIONS]
 
 
 def _fields(typed: str, start: int, seen: Mapping[str, Collection[str]]) -> list[Completion]:
     helps = {field.name: field.help for field in FIELDS if field is not PAYLOAD}
     helps |= {name: PAYLOAD.help for name in seen if name.startswith("kwargs.")}
     return [Completion(f"{name}:", name, helps[name], start) for name in _best(typed, helps)]
+
+
+def _terms(typed: str, start: int, seen: Mapping[str, Collection[str]]) -> list[Completion]:
+    """Whole terms, for a word that is part of a value: who knows the name of a model need not know its field."""
+    if len(typed) < MIN_WORD:
+        return []
+    helps = {field.name: field.help for field in FIELDS if field is not PAYLOAD}
+    return [
+        Completion(f"{name}:{_written(word)}", f"{name}:{_written(word)}", helps[name], start)
+        for name in helps
+        for word in _best(typed, sorted(seen.get(name, ())))
+    ]
 
 
 def _values(field: Field, typed: str, start: int, seen: Iterable[str]) -> list[Completion]:
