@@ -1,10 +1,9 @@
 """Where a field finds its values: in an event, and in a row of the journal's ``events`` table."""
 
 from abc import ABC, abstractmethod
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 from livesignals.events import Event
 from livesignals.filters.matchers import Matcher, Present
@@ -135,43 +134,6 @@ def _found(kwargs: dict[str, Any], steps: tuple[str, ...]) -> Any:
             if value is not _NOWHERE:
                 return value
     return _NOWHERE
-
-
-class Path(NamedTuple):
-    """Keys into what a send carried, as a filter has them."""
-
-    steps: tuple[str, ...]
-    is_short: bool = False  # it left out the "fields" of an instance, which a path may do once
-
-    def into(self, key: str) -> "Path":
-        return Path((*self.steps, key), self.is_short)
-
-    def into_field(self, instance: dict[str, Any], name: str) -> "Path":
-        """To a field of the model instance that is here."""
-        if self.is_short or name in instance:
-            return Path((*self.steps, "fields", name), self.is_short)
-        return Path((*self.steps, name), True)
-
-
-def is_instance(value: dict[str, Any]) -> bool:
-    """Whether this is a model instance with its fields."""
-    return type(value.get("model")) is str and "pk" in value and type(value.get("fields")) is dict
-
-
-def carried(kwargs: dict[str, Any], limit: int) -> Iterator[tuple[tuple[str, ...], Any]]:
-    """At most *limit* scalars that a send carried, each with the path of keys that finds it, the topmost first."""
-    waiting = deque((Path((key,)), value) for key, value in kwargs.items())
-    while waiting and limit > 0:
-        path, value = waiting.popleft()
-        if type(value) is dict:
-            fields = value["fields"] if is_instance(value) else {}
-            waiting.extend((path.into(key), item) for key, item in value.items() if item is not fields)
-            waiting.extend((path.into_field(value, name), item) for name, item in fields.items())
-            continue
-        for item in value if type(value) is list else (value,):
-            if type(item) not in _CONTAINERS and limit > 0:
-                limit -= 1
-                yield path.steps, item
 
 
 def _follow(value: Any, steps: Iterable[str]) -> Any:

@@ -3,13 +3,13 @@
 from typing import Any
 
 import pytest
-from hypothesis import given, reject
+from hypothesis import HealthCheck, given, reject, settings
 from hypothesis import strategies as st
 
 from livesignals.events import Event
-from livesignals.filters import FIELDS, FilterError, complete, narrow, parse, up_to
+from livesignals.filters import FIELDS, FilterError, complete, editing, narrow, parse, up_to
 from livesignals.filters.fields import MAX_STEPS, payload_name
-from livesignals.filters.sources import carried
+from livesignals.filters.payload import scalars
 from tests.filters.building import agrees, event, events, filter_texts, kwargs, numbered, words
 
 
@@ -50,6 +50,8 @@ def test_a_click_on_no_field_or_into_a_broken_filter_is_an_error() -> None:
     with pytest.raises(FilterError):
         narrow("(a", "sender", "x")
 
+
+unhurried = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 SEEN = {
     "signal": ["django.db.models.signals.post_save", "shop.signals.order_paid", "two words.post"],
@@ -127,6 +129,7 @@ def test_a_filter_that_would_become_too_long_is_an_error() -> None:
         narrow("a" * 2_000, "sender", "b" * 100)
 
 
+@unhurried
 @given(filter_texts, events)
 def test_a_filter_up_to_an_id_is_the_filter_and_the_bound(text: str, one: Event) -> None:
     """In Python as in SQL."""
@@ -139,18 +142,36 @@ def test_a_filter_up_to_an_id_is_the_filter_and_the_bound(text: str, one: Event)
     assert matched == [bool(chosen.matches(first)), False]
 
 
+@unhurried
 @given(kwargs)
 def test_each_value_that_was_carried_is_found_by_its_path(carrying: dict[str, Any]) -> None:
     """The path that is offered and clicked leads to the value, with or without the fields of an instance between."""
     one = event(kwargs=carrying)
-    for steps, value in carried(carrying, 50):
+    for steps, value in scalars(carrying, 50):
         if len(steps) <= MAX_STEPS and not any("\0" in step for step in steps):
             assert parse(narrow("", payload_name(steps), value)).matches(one)
 
 
+@unhurried
 @given(events)
 def test_each_value_that_was_seen_is_found_by_its_field(one: Event) -> None:
     """What completion offers and facets count matches the event that it was seen in."""
     for field in FIELDS:
         for value in field.seen(one):
             assert parse(narrow("", field.name, value)).matches(one), field.name
+
+
+@pytest.mark.parametrize("piece", ["a", "a.", "a-", "a,", "a:", '"a', "(-", '"\\"', 'x:"a",', "- ", 'kwargs."'])
+def test_a_hostile_text_is_not_tried_from_each_of_its_characters(piece: str) -> None:
+    """Ten times longer than any filter, 200 times over: would it be tried so, this would not end within the hour."""
+    text = piece * (20_480 // len(piece))
+    for _ in range(200):
+        editing._AT_VALUE.search(text)
+        editing._AT_TERM.search(text)
+    assert complete(text, len(text) + 1, SEEN) == []
+
+
+def test_a_click_with_no_operator_is_an_error() -> None:
+    """What is between field and value is one of a few signs."""
+    with pytest.raises(FilterError, match="operator"):
+        narrow("", "sender", "x", operator=" OR is:error ")
