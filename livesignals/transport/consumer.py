@@ -20,12 +20,16 @@ from livesignals.events import Event
 from livesignals.exceptions import FilterError, JournalError
 from livesignals.filters import Filter, parse
 from livesignals.transport.feed import GROUP, LAYER_ALIAS, Feed, Problem, channel_layer
+from livesignals.transport.narrowing import Narrowing
+from livesignals.transport.searching import Search
 
 logger = logging.getLogger("livesignals")
 
 FRAME_SECONDS = 0.1
 FRAME_ROWS = 60
 FIRST_ROWS = 100
+#: A search that finds nothing says how far it is so often.
+SEARCHED_SECONDS = 0.25
 READ_EVENTS = 2_000
 FRAMES_IN_FLIGHT = 2
 STATE_SECONDS = 0.5
@@ -68,6 +72,14 @@ class Command(msgspec.Struct):
     filter: str = ""
     paused: bool = False
     frame: int = 0
+    # Of the filter field
+    request: int = 0  # comes back with the answer, so that a late one is told apart
+    column: int = 1
+    field: str = ""
+    operator: str = ":"
+    value: str = ""
+    negate: bool = False
+    open: bool = False
 
 
 class _NotUnderstood(Exception):
@@ -95,6 +107,8 @@ class LiveConsumer(AsyncWebsocketConsumer):
         self.rendering = rendering
         self.may_still_look = may_still_look
         self.filter: Filter = parse("")
+        self.typed: str | None = None  # the latest filter that was asked for and not looked at
+        self.narrowing = Narrowing(self, self._show_found)
         self.epoch = ""
         self.cursor = 0  # read up to here
         self.told = 0  # the page knows that it was read up to here
@@ -103,6 +117,8 @@ class LiveConsumer(AsyncWebsocketConsumer):
         self.is_greeted = self.is_paused = self.needs_reset = self.is_flooded = False
         self.is_gone = False
         self.frames_sent = self.frames_acknowledged = 0
+        self.has_credit = asyncio.Event()
+        self.searched_at = 0.0
         self.next_frame_at = 0.0
         self.commands = 0.0
         self.commands_at = time.monotonic()
@@ -138,6 +154,7 @@ class LiveConsumer(AsyncWebsocketConsumer):
     async def disconnect(self, code: int) -> None:
         for task in self.tasks:
             task.cancel()
+        self.narrowing.end()
         await self.feed.unwatch()
 
     async def livesignals_batch(self, message: dict[str, Any]) -> None:
@@ -171,24 +188,32 @@ class LiveConsumer(AsyncWebsocketConsumer):
     async def _hello(self, command: Command) -> None:
         self.is_paused = command.paused
         self.frames_acknowledged = self.frames_sent
-        await self._set_filter(command)
+        self.has_credit.set()
+        await self._use_filter(command.filter)
         if command.epoch and command.epoch == self.feed.epoch and command.id is not None:
             self.epoch, self.cursor = command.epoch, max(0, min(command.id, self.feed.head))
             self.counted, self.needs_reset = self.cursor, False
         self.is_greeted = True
 
     async def _set_filter(self, command: Command) -> None:
+        # Looked at when the next frame may go out: of many that come in meanwhile the last one counts.
+        self.typed = command.filter
+
+    async def _use_filter(self, text: str) -> None:
+        self.typed = None
         try:
-            self.filter = parse(command.filter)
+            self.filter = parse(text)
         except FilterError as error:
             await self._error("filter", error.message, column=error.column, expected=error.expected)
             self.needs_reset = self.needs_reset or not self.is_greeted
             return
         self.needs_reset = True
+        self.narrowing.change()
         await self._say(type="filter", ok=True, filter=self.filter.source, english=self.filter.english())
 
     async def _acknowledge(self, command: Command) -> None:
         self.frames_acknowledged = max(self.frames_acknowledged, min(command.frame, self.frames_sent))
+        self.has_credit.set()
 
     async def _pause(self, command: Command) -> None:
         self.is_paused, self.counted = True, self.cursor
@@ -197,6 +222,10 @@ class LiveConsumer(AsyncWebsocketConsumer):
     async def _resume(self, command: Command) -> None:
         self.is_paused = False
         self.waiting = self.waiting_errors = 0
+        self.needs_reset = self.needs_reset or self.narrowing.went_back
+
+    async def _narrow(self, command: Command) -> None:
+        await self.narrowing.obey(command)
 
     _COMMANDS: dict[str, Callable[["LiveConsumer", Command], Awaitable[None]]] = {
         "hello": _hello,
@@ -204,6 +233,7 @@ class LiveConsumer(AsyncWebsocketConsumer):
         "filter": _set_filter,
         "pause": _pause,
         "resume": _resume,
+        **dict.fromkeys(Narrowing.COMMANDS, _narrow),
     }
 
     async def _may_command(self) -> bool:
@@ -227,6 +257,8 @@ class LiveConsumer(AsyncWebsocketConsumer):
             if pause > 0:
                 await asyncio.sleep(pause)
             self.wake.clear()
+            if self.typed is not None:
+                await self._use_filter(self.typed)
             if not self.is_greeted:
                 continue
             try:
@@ -242,7 +274,7 @@ class LiveConsumer(AsyncWebsocketConsumer):
                 self.wake.set()
 
     async def _read_on(self) -> None:
-        if self.frames_sent - self.frames_acknowledged >= FRAMES_IN_FLIGHT:
+        if not self._may_send:
             return  # the acknowledgement wakes the pump
         if self.needs_reset or self.epoch != self.feed.epoch:
             await self._start_over()
@@ -251,20 +283,41 @@ class LiveConsumer(AsyncWebsocketConsumer):
         elif self.cursor < self.feed.head:
             await self._show_next()
 
+    @property
+    def _may_send(self) -> bool:
+        """Whether the page has taken so much of what it was sent that another frame may follow."""
+        return self.frames_sent - self.frames_acknowledged < FRAMES_IN_FLIGHT
+
     async def _start_over(self) -> None:
-        """The newest matching events; live goes on from the head at this moment."""
+        """The newest matching events; live goes on from the head at this moment, and history follows below."""
         is_new_epoch = bool(self.epoch) and self.epoch != self.feed.epoch
         self.needs_reset = False
+        self.narrowing.stop()
         self.epoch, head, chosen = self.feed.epoch, self.feed.head, self.filter
-        self.cursor = self.counted = head
+        self.cursor = self.counted = self.told = head
         self.waiting = self.waiting_errors = 0
-        found = await self.feed.run(lambda journal: journal.search(chosen, before=head + 1, limit=FIRST_ROWS))
+        search = Search(self.feed, chosen, head + 1, FIRST_ROWS)
+        events = await search.begin()
         if chosen is not self.filter:
+            search.stop()
             return  # another filter was asked for meanwhile
-        content = [self.feed.rendered(event, self.rendering.row_html) for event in found.events]
+        content = [self.feed.rendered(event, self.rendering.row_html) for event in events]
         if is_new_epoch:
             content.insert(0, self.rendering.notice_html("epoch", ""))
-        await self._frame(content, shown=len(found.events), reset=True)
+        await self._frame(content, shown=len(events), reset=True)
+        self.narrowing.begin(search)
+        await self.narrowing.tell(search)
+
+    async def _show_found(self, search: Search, events: list[Event]) -> None:
+        """What a piece of a search found, below what the page has."""
+        while not self._may_send:
+            self.has_credit.clear()
+            await self.has_credit.wait()
+        if events:
+            await self._frame(list(map(self.rendering.row_html, events)), shown=len(events), is_older=True)
+        if events or not search.goes_on or time.monotonic() - self.searched_at > SEARCHED_SECONDS:
+            self.searched_at = time.monotonic()
+            await self.narrowing.tell(search)
 
     async def _show_next(self) -> None:
         after = self.cursor
@@ -281,7 +334,7 @@ class LiveConsumer(AsyncWebsocketConsumer):
         if events[0].id > after + 1:
             content.append(self.rendering.gap_html(after + 1, events[0].id - 1, "evicted"))
         if content:
-            await self._frame(content, shown=len(matching), reset=False)
+            await self._frame(content, shown=len(matching))
         if self.cursor < self.feed.head:
             self.wake.set()
 
@@ -299,7 +352,8 @@ class LiveConsumer(AsyncWebsocketConsumer):
 
     # Telling the page
 
-    async def _frame(self, content: list[str], *, shown: int, reset: bool) -> None:
+    async def _frame(self, content: list[str], *, shown: int, reset: bool = False, is_older: bool = False) -> None:
+        """Rows for the page: in the place of those it has, above them, or below when they are older."""
         self.frames_sent += 1
         self.told = self.cursor
         self.next_frame_at = time.monotonic() + FRAME_SECONDS
@@ -309,10 +363,11 @@ class LiveConsumer(AsyncWebsocketConsumer):
             epoch=self.epoch,
             id=self.cursor,
             reset=reset,
+            older=is_older,
             shown=shown,
             content="".join(content),
             target="#rows",
-            swap="innerHTML" if reset else "afterbegin",
+            swap="innerHTML" if reset else "beforeend" if is_older else "afterbegin",
         )
 
     async def _tell_state(self) -> None:
