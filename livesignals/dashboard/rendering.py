@@ -5,21 +5,26 @@ hand, since thousands may be wanted in a second; every value passes through :fun
 The rest are Django templates of an engine of our own, so that nothing hangs on the project's ``TEMPLATES``.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from html import escape
 from math import log10
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import msgspec
-from django.template import Context, Engine
+from django.template import Context, Engine, Template
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import get_language, get_language_bidi, gettext, gettext_lazy, ngettext
 from msgspec import UNSET
 
 from livesignals.catalogue.builtin import BUILTIN, FAMILIES, Family
+from livesignals.dashboard.examples import EXAMPLES
+from livesignals.dashboard.values import duration_attributes, value_attributes
 from livesignals.events import Counted, Event, encode
-from livesignals.filters.fields import Field
+from livesignals.filters.fields import MAX_STEPS, Field, payload_name
+from livesignals.filters.payload import Steps, is_instance
+from livesignals.filters.text import cause_text, scalar_text
+from livesignals.transport.faceting import FACETS
 
 SLOW_US = 10_000.0  # as the filter's is:slow
 BAR_STEPS = 20  # classes w0 … w20 of rows.css; inline styles are barred by the page's own policy
@@ -35,7 +40,18 @@ _NOTICES = {
     "journal": gettext_lazy("The journal could not be read and was set aside; a new one was started."),
 }
 
-_engine = Engine(
+
+class _Engine(Engine):
+    """Renders without the instrumentation behind template_rendered: a page that lists sends must not make any."""
+
+    def get_template(self, template_name: str) -> Template:
+        template = super().get_template(template_name)
+        # What is instrumented is Template._render, also for a template that another one includes.
+        template._render = template.nodelist.render  # type: ignore[attr-defined]
+        return template
+
+
+_engine = _Engine(
     dirs=[str(Path(__file__).resolve().parent.parent / "templates")],
     libraries={"i18n": "django.templatetags.i18n"},
 )
@@ -56,8 +72,10 @@ def row_html(event: Event) -> str:
         f' data-sender="{_text(event.sender)}" data-f="{family.key}"{_pending(event)}>'
         f'<time datetime="{stamp}">{stamp[11:19]}<s>{stamp[19:23]}</s></time>'
         f'<span class="fam" title="{_text(family.title)}">{family.letter}</span>'
-        f'<span class="sig" title="{_text(event.signal)}">{_text(name)}{origin}</span>'
-        f'<span class="snd" title="{_text(event.sender)}"><span>{_text(sender_name(event.sender))}'
+        f'<span class="sig" title="{_text(event.signal)}"{value_attributes("signal", event.signal)}>'
+        f"{_text(name)}{origin}</span>"
+        f'<span class="snd" title="{_text(event.sender)}"><span{value_attributes("sender", event.sender)}>'
+        f"{_text(sender_name(event.sender))}"
         f" <em>{_text(summary(event))}</em></span>{_tags(event)}</span>"
         f"{_receivers(event)}{_bar(event.duration_us) if event.counted is UNSET else _total(event.counted)}"
         f"{_cause(event)}</li>"
@@ -132,7 +150,8 @@ def _tags(event: Event) -> str:
     if errors := _errors(event):
         more = f" × {len(errors)}" if len(errors) > 1 else ""
         kind, message = errors[0]
-        tags += f'<b class="tag hot"{_title(message)}>{_text(kind.rpartition(".")[2] + more)}</b>'
+        clickable = value_attributes("exc", kind)
+        tags += f'<b class="tag hot"{_title(message)}{clickable}>{_text(kind.rpartition(".")[2] + more)}</b>'
     if event.transaction is not None and event.transaction.state == "rolled_back":
         tags += f'<b class="tag hot">{_text(gettext("rolled back"))}</b>'
     if event.status == "skipped":
@@ -152,13 +171,15 @@ def _receivers(event: Event) -> str:
     if event.status == "skipped" or event.counted is not UNSET:
         return '<span class="rc">—</span>'
     names = "\n".join(call.name for call in event.receivers[:8])
-    return f'<span class="rc"{_title(names)}>{len(event.receivers)}</span>'
+    count = len(event.receivers)
+    return f'<span class="rc"{_title(names)}{value_attributes("n", count)}>{count}</span>'
 
 
 def _cause(event: Event) -> str:
     if event.cause is None:
         return '<span class="cause"></span>'
-    return f'<span class="cause"{_title(event.cause.kind)}>{_text(event.cause.name)}</span>'
+    clickable = value_attributes("cause", cause_text(event.cause))
+    return f'<span class="cause"{_title(event.cause.kind)}{clickable}>{_text(event.cause.name)}</span>'
 
 
 def _bar(duration_us: float | None) -> str:
@@ -167,7 +188,8 @@ def _bar(duration_us: float | None) -> str:
         return '<span class="bar"></span>'
     decades = log10(max(duration_us, 10.0)) - 1
     width = min(BAR_STEPS, 1 + int(decades / 5 * (BAR_STEPS - 1)))
-    return f'<span class="bar"><i class="w{width}"></i><u>{duration(duration_us)}</u></span>'
+    bar = f'<i class="w{width}"></i><u>{duration(duration_us)}</u>'
+    return f'<span class="bar"{duration_attributes(duration_us)}>{bar}</span>'
 
 
 def _total(counted: Counted) -> str:
@@ -348,6 +370,8 @@ def index_html(*, base: str, assets: str, socket_url: str, fields: Iterable[Fiel
             "assets": assets,
             "socket_url": socket_url,
             "fields": fields,
+            "facets": FACETS,
+            "examples": EXAMPLES,
             "families": FAMILIES.values(),
             "language": get_language() or "en",
             "direction": "rtl" if get_language_bidi() else "ltr",
@@ -395,11 +419,7 @@ def _counted(event: Event) -> dict[str, str] | None:
 
 def _render(name: str, values: dict[str, Any]) -> str:
     template = _engine.get_template(name)
-    context = Context(values, use_l10n=False)  # an id is never "4,711"
-    # Not template.render(): the instrumentation behind template_rendered hangs on Template._render,
-    # and a page that lists sends must not make any.
-    with context.render_context.push_state(template), context.bind_template(template):
-        return template.nodelist.render(context)
+    return template.render(Context(values, use_l10n=False))  # an id is never "4,711"
 
 
 def _waterfall(event: Event) -> list[dict[str, Any]]:
@@ -434,11 +454,12 @@ def _node(depth: int, node: Event, current: Event) -> dict[str, Any]:
 
 def _carried_html(name: str, value: Any, event: Event) -> SafeString:
     """An argument; of a saved instance with what changed marked."""
+    path = Steps((name,))
     match value:
         case {"model": _, "pk": _, "fields": dict(fields)} if name == "instance" and event.changes:
             changed = {field: _Changed(*pair) for field, pair in event.changes.items() if len(pair) == 2}
-            return _value_html({**value, "fields": {**fields, **changed}})
-    return _value_html(value)
+            return _value_html({**value, "fields": {**fields, **changed}}, path)
+    return _value_html(value, path)
 
 
 class _Changed(NamedTuple):
@@ -448,36 +469,64 @@ class _Changed(NamedTuple):
     new: Any
 
 
-def _value_html(value: Any, depth: int = 0) -> SafeString:
-    """A carried value, nested ones as nested lists."""
+def _value_html(value: Any, path: Steps | None, depth: int = 0) -> SafeString:
+    """A carried value, nested ones as nested lists; what is under a *path* of keys can be clicked to filter by it."""
     match value:
         case _Changed(old, new):
-            html = f"<del>{_value_html(old, depth + 1)}</del> → <ins>{_value_html(new, depth + 1)}</ins>"
+            was, now = _value_html(old, None, depth + 1), _value_html(new, path, depth + 1)
+            html = f"<del>{was}</del> → <ins>{now}</ins>"
         case None | True | False | int() | float():
-            html = f'<span class="lit">{_text(value)}</span>'
+            html = f'<span class="lit"{_clickable(path, value)}>{_text(value)}</span>'
+        case str() if value == MASKED:
+            html = f'<span class="masked">{MASKED}</span>'
         case str():
-            html = f'<span class="masked">{MASKED}</span>' if value == MASKED else _text(value) or "<q></q>"
+            html = f"<span{_clickable(path, value)}>{_text(value)}</span>" if value else "<q></q>"
         case list() | dict() if depth == VALUE_DEPTH:
             html = "…"
         case list():
-            items = "".join(f"<li>{_value_html(item, depth + 1)}</li>" for item in value)
+            items = "".join(f"<li>{_value_html(item, _scalars(path, item), depth + 1)}</li>" for item in value)
             html = f"<ol>{items}</ol>" if value else '<span class="lit">[]</span>'
         case {"model": model, "pk": pk}:
+            into = _into(path, value)
             fields = value.get("fields")
             inner = dict(fields) if isinstance(fields, dict) else {}
             inner |= {k: v for k, v in value.items() if k not in ("model", "pk", "fields")}
-            html = f"<b>{_text(model)}</b> {_value_html(pk, depth + 1)}{_pairs_html(inner, depth)}"
+            pairs = [(k, v, into(k)) for k, v in inner.items()]
+            html = f"<b>{_text(model)}</b> {_value_html(pk, into('pk'), depth + 1)}{_pairs_html(pairs, depth)}"
         case {"type": kind}:
-            html = f"<b>{_text(kind)}</b>{_pairs_html({k: v for k, v in value.items() if k != 'type'}, depth)}"
+            into = _into(path, value)
+            pairs = [(k, v, into(k)) for k, v in value.items() if k != "type"]
+            html = f"<b>{_text(kind)}</b>{_pairs_html(pairs, depth)}"
         case {"class": kind} if len(value) == 1:
             html = f"<b>{_text(kind)}</b>"
         case dict():
-            html = _pairs_html(value, depth) or '<span class="lit">{}</span>'
+            into = _into(path, value)
+            html = _pairs_html([(k, v, into(k)) for k, v in value.items()], depth) or '<span class="lit">{}</span>'
         case _:
             html = _text(value)
     return mark_safe(html)  # every leaf went through _text
 
 
-def _pairs_html(pairs: dict[Any, Any], depth: int) -> str:
-    items = "".join(f"<dt>{_text(k)}</dt><dd>{_value_html(v, depth + 1)}</dd>" for k, v in pairs.items())
+def _into(path: Steps | None, value: dict[str, Any]) -> Callable[[str], Steps | None]:
+    """Where the values under the keys of *value* are found; of an instance also those under its fields' names."""
+    if path is None:
+        return lambda key: None
+    if not is_instance(value):
+        return path.into
+    return lambda key: path.into(key) if key in value else path.into_field(value, key)
+
+
+def _scalars(path: Steps | None, item: Any) -> Steps | None:
+    """Where an item of a list is found: with the list, unless it holds others itself."""
+    return None if isinstance(item, list | dict) else path
+
+
+def _clickable(path: Steps | None, value: Any) -> str:
+    if path is None or len(path.keys) > MAX_STEPS:
+        return ""
+    return value_attributes(payload_name(path.keys), scalar_text(value))
+
+
+def _pairs_html(pairs: list[tuple[Any, Any, Steps | None]], depth: int) -> str:
+    items = "".join(f"<dt>{_text(k)}</dt><dd>{_value_html(v, path, depth + 1)}</dd>" for k, v, path in pairs)
     return f"<dl>{items}</dl>" if items else ""

@@ -1,13 +1,16 @@
 """The shop as `make run` starts it, with a database and journal of its own, and a person at the dashboard."""
 
+import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import ConsoleMessage, Locator, Page, expect
 
 from livesignals.journal import Journal, open_journal
 from tests.processes import Program, free_port
@@ -126,6 +129,67 @@ class Dashboard:
         return max(ids, default=0)
 
 
+TALK = """
+from django.dispatch import Signal
+
+asked, answered, heard, refused = Signal(), Signal(), Signal(), Signal()
+
+def answer(sender, **kwargs):
+    heard.send(sender="nested", **kwargs)
+
+def refuse(sender, words="not today", **kwargs):
+    raise ValueError(words)
+
+answered.connect(answer)
+refused.connect(refuse)
+"""
+DO_AS_TOLD = """
+import json, sys
+import talk
+for line in sys.stdin:
+    exec(json.loads(line), vars(talk))
+    print("done", flush=True)
+"""
+
+
+class Hand:
+    """A process of the shop that makes sends when a test wants them. TALK says which signals it has."""
+
+    def __init__(self, shop: Shop) -> None:
+        (shop.folder / "talk.py").write_text(TALK)
+        with (shop.folder / "hand.log").open("w") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, MANAGE, "shell", "-v0", "-c", DO_AS_TOLD],
+                env={**shop.environment, "PYTHONPATH": str(shop.folder)},
+                cwd=ROOT,
+                text=True,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=log,
+            )
+
+    def do(self, code: str) -> None:
+        """Run *code* there; returns when it ran."""
+        assert self.process.stdin is not None
+        assert self.process.stdout is not None
+        self.process.stdin.write(json.dumps(code) + "\n")
+        self.process.stdin.flush()
+        assert self.process.stdout.readline() == "done\n"
+
+    def send(self, sender: str, times: int = 1, signal: str = "asked", **kwargs: Any) -> None:
+        """Send one of them, with ``n`` from 0 on."""
+        self.do(f"for n in range({times}): {signal}.send_robust(sender={sender!r}, n=n, **{kwargs!r})")
+
+    def send_each(self, sender: str, times: int) -> None:
+        """Send as often, each time by a sender of its own: nothing for the list to fold."""
+        self.do(f"for n in range({times}): asked.send_robust(sender={sender!r} + str(n), n=n)")
+
+    def end(self) -> None:
+        assert self.process.stdin is not None
+        self.process.stdin.close()
+        assert self.process.wait(30) == 0
+
+
 @pytest.fixture(scope="module")
 def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
     """A shop with its demo data, for the tests of one file."""
@@ -139,3 +203,36 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
 def dashboard(page: Page, shop: Shop) -> Dashboard:
     """A browser of its own at the shop's dashboard, not opened yet."""
     return Dashboard(page, shop)
+
+
+@pytest.fixture(scope="module")
+def hand(shop: Shop) -> Iterator[Hand]:
+    hand = Hand(shop)
+    yield hand
+    hand.end()
+
+
+class Console:
+    """What the browser said about the page; nothing, unless a test expects it."""
+
+    def __init__(self) -> None:
+        self.said: list[str] = []
+        self.expected: list[str] = []
+
+    def listen(self, message: ConsoleMessage) -> None:
+        self.said.append(message.text)
+
+    def expect(self, pattern: str) -> None:
+        self.expected.append(pattern)
+
+    def unexpected(self) -> list[str]:
+        return [text for text in self.said if not any(re.search(pattern, text) for pattern in self.expected)]
+
+
+@pytest.fixture
+def console(page: Page) -> Iterator[Console]:
+    """No test ends with a message in the console: no error, no warning, no violation of the page's own policy."""
+    console = Console()
+    page.on("console", console.listen)
+    yield console
+    assert console.unexpected() == []

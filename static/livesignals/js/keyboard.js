@@ -1,6 +1,7 @@
 // The keys. A field or a button that has the focus keeps its own.
 import { close, isOpen, open, select, selectedRow } from "./detail.js";
 import { toggle } from "./pause.js";
+import { offerValues } from "./values.js";
 
 const field = document.getElementById("filter");
 const help = document.getElementById("help");
@@ -25,6 +26,7 @@ const keys = {
   Enter: () => selectedRow() && open(selectedRow().dataset),
   Escape: () => isOpen() && close(),
   "/": () => field.select(),
+  f: offerValues,
   " ": toggle,
   "?": () => help.togglePopover(),
 };

@@ -1,6 +1,7 @@
 // The list holds a bounded window of rows, and keeps still under a reader who has scrolled into it.
 import { on, standing } from "./socket.js";
 import { pause } from "./pause.js";
+import { emptiness } from "./searching.js";
 import { tell } from "./status.js";
 
 const LIMIT = 200;
@@ -27,8 +28,8 @@ on("rows:before", ({ reset, content }) => {
   }
 });
 
-on("rows", ({ reset }) => {
-  if (!reset && scrolled > 0) {
+on("rows", ({ reset, older }) => {
+  if (!reset && !older && scrolled > 0) {
     const added = rows.childElementCount - countBefore;
     list.scrollTop = scrolled + added * rowHeight;
     const visible = Math.ceil((scrolled + list.clientHeight) / rowHeight) + added;
@@ -59,7 +60,7 @@ function trim() {
 
 /** Says why there are no rows, once it is known. */
 function settle() {
-  list.dataset.empty = standing.filter ? "unmatched" : "nothing";
+  list.dataset.empty = standing.filter ? emptiness() : "nothing";
 }
 
 function markRolledBack(row) {
