@@ -1,6 +1,6 @@
 """The pane of one send: what it carried, who received it, what it stands in."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
 import msgspec
@@ -12,10 +12,14 @@ from livesignals.dashboard import editor
 from livesignals.dashboard.markup import render, text
 from livesignals.dashboard.rows import cause_path
 from livesignals.dashboard.trees import Around, Topmost
+from livesignals.dashboard.values import value_attributes
 from livesignals.dashboard.words import MASKED, duration, errors_of, family_of, sender_name, short_name, summary
 from livesignals.events import Event, encode
 from livesignals.exceptions import FilterError
 from livesignals.filters.editing import narrow
+from livesignals.filters.fields import MAX_STEPS, payload_name
+from livesignals.filters.payload import Steps, is_instance
+from livesignals.filters.text import scalar_text
 
 TREE_LIMIT = 200
 VALUE_DEPTH = 8
@@ -124,11 +128,12 @@ def _topmost(top: Topmost) -> dict[str, Any]:
 
 def _carried_html(name: str, value: Any, event: Event) -> SafeString:
     """An argument; of a saved instance with what changed marked."""
+    path = Steps((name,))
     match value:
         case {"model": _, "pk": _, "fields": dict(fields)} if name == "instance" and event.changes:
             changed = {field: _Changed(*pair) for field, pair in event.changes.items() if len(pair) == 2}
-            return _value_html({**value, "fields": {**fields, **changed}})
-    return _value_html(value)
+            return _value_html({**value, "fields": {**fields, **changed}}, path)
+    return _value_html(value, path)
 
 
 class _Changed(NamedTuple):
@@ -138,36 +143,64 @@ class _Changed(NamedTuple):
     new: Any
 
 
-def _value_html(value: Any, depth: int = 0) -> SafeString:
-    """A carried value, nested ones as nested lists."""
+def _value_html(value: Any, path: Steps | None, depth: int = 0) -> SafeString:
+    """A carried value, nested ones as nested lists; what is under a *path* of keys can be clicked to filter by it."""
     match value:
         case _Changed(old, new):
-            html = f"<del>{_value_html(old, depth + 1)}</del> → <ins>{_value_html(new, depth + 1)}</ins>"
+            was, now = _value_html(old, None, depth + 1), _value_html(new, path, depth + 1)
+            html = f"<del>{was}</del> → <ins>{now}</ins>"
         case None | True | False | int() | float():
-            html = f'<span class="lit">{text(value)}</span>'
+            html = f'<span class="lit"{_clickable(path, value)}>{text(value)}</span>'
+        case str() if value == MASKED:
+            html = f'<span class="masked">{MASKED}</span>'
         case str():
-            html = f'<span class="masked">{MASKED}</span>' if value == MASKED else text(value) or "<q></q>"
+            html = f"<span{_clickable(path, value)}>{text(value)}</span>" if value else "<q></q>"
         case list() | dict() if depth == VALUE_DEPTH:
             html = "…"
         case list():
-            items = "".join(f"<li>{_value_html(item, depth + 1)}</li>" for item in value)
+            items = "".join(f"<li>{_value_html(item, _scalars(path, item), depth + 1)}</li>" for item in value)
             html = f"<ol>{items}</ol>" if value else '<span class="lit">[]</span>'
         case {"model": model, "pk": pk}:
+            into = _into(path, value)
             fields = value.get("fields")
             inner = dict(fields) if isinstance(fields, dict) else {}
             inner |= {k: v for k, v in value.items() if k not in ("model", "pk", "fields")}
-            html = f"<b>{text(model)}</b> {_value_html(pk, depth + 1)}{_pairs_html(inner, depth)}"
+            pairs = [(k, v, into(k)) for k, v in inner.items()]
+            html = f"<b>{text(model)}</b> {_value_html(pk, into('pk'), depth + 1)}{_pairs_html(pairs, depth)}"
         case {"type": kind}:
-            html = f"<b>{text(kind)}</b>{_pairs_html({k: v for k, v in value.items() if k != 'type'}, depth)}"
+            into = _into(path, value)
+            pairs = [(k, v, into(k)) for k, v in value.items() if k != "type"]
+            html = f"<b>{text(kind)}</b>{_pairs_html(pairs, depth)}"
         case {"class": kind} if len(value) == 1:
             html = f"<b>{text(kind)}</b>"
         case dict():
-            html = _pairs_html(value, depth) or '<span class="lit">{}</span>'
+            into = _into(path, value)
+            html = _pairs_html([(k, v, into(k)) for k, v in value.items()], depth) or '<span class="lit">{}</span>'
         case _:
             html = text(value)
     return mark_safe(html)  # every leaf went through _text
 
 
-def _pairs_html(pairs: dict[Any, Any], depth: int) -> str:
-    items = "".join(f"<dt>{text(k)}</dt><dd>{_value_html(v, depth + 1)}</dd>" for k, v in pairs.items())
+def _into(path: Steps | None, value: dict[str, Any]) -> Callable[[str], Steps | None]:
+    """Where the values under the keys of *value* are found; of an instance also those under its fields' names."""
+    if path is None:
+        return lambda key: None
+    if not is_instance(value):
+        return path.into
+    return lambda key: path.into(key) if key in value else path.into_field(value, key)
+
+
+def _scalars(path: Steps | None, item: Any) -> Steps | None:
+    """Where an item of a list is found: with the list, unless it holds others itself."""
+    return None if isinstance(item, list | dict) else path
+
+
+def _clickable(path: Steps | None, value: Any) -> str:
+    if path is None or len(path.keys) > MAX_STEPS:
+        return ""
+    return value_attributes(payload_name(path.keys), scalar_text(value))
+
+
+def _pairs_html(pairs: list[tuple[Any, Any, Steps | None]], depth: int) -> str:
+    items = "".join(f"<dt>{text(k)}</dt><dd>{_value_html(v, path, depth + 1)}</dd>" for k, v, path in pairs)
     return f"<dl>{items}</dl>" if items else ""

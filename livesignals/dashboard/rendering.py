@@ -11,6 +11,7 @@ from django.utils.translation import get_language, get_language_bidi, ngettext
 from livesignals.catalogue.builtin import FAMILIES
 from livesignals.dashboard.cause import cause_html
 from livesignals.dashboard.detail import detail_html
+from livesignals.dashboard.examples import EXAMPLES
 from livesignals.dashboard.markup import render
 from livesignals.dashboard.rows import (
     branch_html,
@@ -22,6 +23,7 @@ from livesignals.dashboard.rows import (
 )
 from livesignals.exchange.recordings import Recording
 from livesignals.filters.fields import Field
+from livesignals.transport.faceting import FACETS
 
 __all__ = [
     "branch_html",
@@ -59,6 +61,8 @@ def index_html(
             "assets": assets,
             "socket_url": socket_url,
             "fields": fields,
+            "facets": FACETS,
+            "examples": EXAMPLES,
             "recording": recording and _recording(recording),
             "live_url": live_url,
             "families": FAMILIES.values(),

@@ -14,9 +14,11 @@ from msgspec import UNSET
 
 from livesignals.catalogue.builtin import BUILTIN
 from livesignals.dashboard.markup import text
+from livesignals.dashboard.values import duration_attributes, value_attributes
 from livesignals.dashboard.words import duration, errors_of, family_of, sender_name, summary
 from livesignals.events import Counted, Event
 from livesignals.events.model import TransactionState
+from livesignals.filters.text import cause_text
 from livesignals.insights.runs import run_name
 
 SLOW_US = 10_000.0  # as the filter's is:slow
@@ -43,8 +45,10 @@ def row_html(event: Event, depth: int = 0) -> str:
         f' data-run="{run_name(event)}"{_parent(event)}{_pending(event)}>'
         f'<time datetime="{stamp}">{stamp[11:19]}<s>{stamp[19:23]}</s></time>'
         f'<span class="fam" title="{text(family.title)}">{family.letter}</span>'
-        f'<span class="sig" title="{text(event.signal)}">{text(name)}{origin}</span>'
-        f'<span class="snd" title="{text(event.sender)}"><span>{text(sender_name(event.sender))}'
+        f'<span class="sig" title="{text(event.signal)}"{value_attributes("signal", event.signal)}>'
+        f"{text(name)}{origin}</span>"
+        f'<span class="snd" title="{text(event.sender)}"><span{value_attributes("sender", event.sender)}>'
+        f"{text(sender_name(event.sender))}"
         f" <em>{text(summary(event))}</em></span>{_tags(event)}</span>"
         f"{_receivers(event)}{_bar(event.duration_us) if event.counted is UNSET else _total(event.counted)}"
         f"{_cause(event)}{_where(event)}</li>"
@@ -141,7 +145,8 @@ def _tags(event: Event) -> str:
     if errors := errors_of(event):
         more = f" × {len(errors)}" if len(errors) > 1 else ""
         kind, message = errors[0]
-        tags += _tag(f"{kind.rpartition('.')[2]}{more}", "hot", message)
+        words = text(f"{kind.rpartition('.')[2]}{more}")
+        tags += f'<b class="tag hot"{_title(message)}{value_attributes("exc", kind)}>{words}</b>'
     if event.duration_us is not None and event.duration_us >= SLOW_US:
         tags += _tag(gettext("slow"), "warm", gettext("it took 10 ms or longer"))
     if event.status == "skipped":
@@ -188,7 +193,8 @@ def _receivers(event: Event) -> str:
     if event.status == "skipped" or event.counted is not UNSET:
         return '<span class="rc">—</span>'
     names = "\n".join(call.name for call in event.receivers[:8])
-    return f'<span class="rc"{_title(names)}>{len(event.receivers)}</span>'
+    count = len(event.receivers)
+    return f'<span class="rc"{_title(names)}{value_attributes("n", count)}>{count}</span>'
 
 
 def _cause(event: Event) -> str:
@@ -196,7 +202,8 @@ def _cause(event: Event) -> str:
     cause = event.cause
     if cause is None:
         return '<span class="cause"></span>'
-    words = f'<span class="cause"{_title(cause.kind)}>{text(cause.name)}</span>'
+    clickable = value_attributes("cause", cause_text(cause))
+    words = f'<span class="cause"{_title(cause.kind)}{clickable}>{text(cause.name)}</span>'
     if not cause.id or not event.epoch:
         return words
     title = f"{cause.kind} {cause.name}"
@@ -228,7 +235,8 @@ def _bar(duration_us: float | None) -> str:
         return '<span class="bar"></span>'
     decades = log10(max(duration_us, 10.0)) - 1
     width = min(BAR_STEPS, 1 + int(decades / 5 * (BAR_STEPS - 1)))
-    return f'<span class="bar"><i class="w{width}"></i><u>{duration(duration_us)}</u></span>'
+    bar = f'<i class="w{width}"></i><u>{duration(duration_us)}</u>'
+    return f'<span class="bar"{duration_attributes(duration_us)}>{bar}</span>'
 
 
 def _total(counted: Counted) -> str:

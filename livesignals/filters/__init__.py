@@ -1,7 +1,7 @@
 """The filter language: text to a predicate for live events and to SQL for the journal, which always agree."""
 
 from livesignals.exceptions import FilterError
-from livesignals.filters.editing import Completion, complete, narrow
+from livesignals.filters.editing import Completion, complete, narrow, up_to
 from livesignals.filters.fields import FIELDS
 from livesignals.filters.nodes import Filter
 from livesignals.filters.parser import parse
@@ -18,4 +18,5 @@ __all__ = [
     "narrow",
     "parse",
     "register",
+    "up_to",
 ]

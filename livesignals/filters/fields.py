@@ -1,6 +1,7 @@
 """The one table of fields: parser, predicate, SQL, completion, English and help are all made from it."""
 
 import re
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from difflib import get_close_matches
 
@@ -19,6 +20,10 @@ MAX_STEPS = 16
 _STEP = re.compile(r'\.(?:"((?:[^"\\]|\\.)*)"|([^."]+))', re.DOTALL)
 
 
+def _nothing(event: Event) -> Iterable[str]:
+    return ()
+
+
 @dataclass(frozen=True)
 class Field:
     """What can stand before a colon."""
@@ -29,6 +34,8 @@ class Field:
     noun: str  # in English: "the signal"
     help: str
     example: str
+    #: An event's values as people write them: offered by completion, and what can be clicked and counted.
+    seen: Callable[[Event], Iterable[str]] = _nothing
 
 
 def field_named(name: str, column: int) -> Field:
@@ -55,8 +62,13 @@ def field_named(name: str, column: int) -> Field:
 
 def payload_field(steps: tuple[str, ...]) -> Field:
     """The field for one path of keys into what a send carried."""
-    written = "".join(f".{step}" if _PLAIN_STEP.fullmatch(step) else f".{quoted(step)}" for step in steps)
-    return Field(f"kwargs{written}", PAYLOAD.kind, Payload(steps), ".".join(steps), PAYLOAD.help, PAYLOAD.example)
+    name = payload_name(steps)
+    return Field(name, PAYLOAD.kind, Payload(steps), ".".join(steps), PAYLOAD.help, PAYLOAD.example)
+
+
+def payload_name(steps: Iterable[str]) -> str:
+    """How the field for a path of keys is written."""
+    return "kwargs" + "".join(f".{step}" if _PLAIN_STEP.fullmatch(step) else f".{quoted(step)}" for step in steps)
 
 
 _PLAIN_STEP = re.compile(r'[^\s()":,<>=!.]+')
@@ -97,6 +109,16 @@ def _errors(event: Event) -> list[str]:
     return [error.type for error in errors if error is not None]
 
 
+def _seen_of_cause(kind: str) -> Callable[[Event], Iterable[str]]:
+    """The names of causes of one kind."""
+    return lambda event: () if event.cause is None or event.cause.kind != kind else (event.cause.name,)
+
+
+def _seen_path(event: Event) -> Iterable[str]:
+    cause = event.cause
+    return () if cause is None or cause.kind != "request" else filter(None, (cause.name.partition(" ")[2],))
+
+
 _SENDER = folded("sender")
 _CAUSE = folded("cause")
 _USER = folded("(body ->> '$.cause.user')")
@@ -125,6 +147,7 @@ FIELDS: tuple[Field, ...] = (
         "the signal",
         "the signal, by its dotted name or the end of it",
         "signal:post_save",
+        lambda event: (event.signal,),
     ),
     Field(
         "family",
@@ -144,6 +167,7 @@ FIELDS: tuple[Field, ...] = (
         "the sender",
         "the sender, by its dotted name or the end of it",
         "sender:shop.Order",
+        lambda event: (event.sender,),
     ),
     Field(
         "receiver",
@@ -155,6 +179,7 @@ FIELDS: tuple[Field, ...] = (
         "a receiver",
         "any receiver that was called, by its dotted name or the end of it",
         "receiver:*stock*",
+        lambda event: [call.name for call in event.receivers],
     ),
     Field(
         "app",
@@ -166,6 +191,7 @@ FIELDS: tuple[Field, ...] = (
         "the app",
         "the app of the sender: its name up to the first dot",
         "app:shop",
+        lambda event: (event.sender.partition(".")[0],),
     ),
     Field(
         "model",
@@ -174,6 +200,7 @@ FIELDS: tuple[Field, ...] = (
         "the model",
         "the model that sent a model signal",
         "model:Order",
+        lambda event: (event.sender,) if event.family == "model" else (),
     ),
     Field(
         "pk",
@@ -194,6 +221,7 @@ FIELDS: tuple[Field, ...] = (
         "a changed field",
         "any field that a save changed, where that is known",
         "changed:status",
+        lambda event: event.changes or () if event.family == "model" else (),
     ),
     Field(
         "method",
@@ -237,6 +265,7 @@ FIELDS: tuple[Field, ...] = (
         "an error",
         "the type of an error that the send or a receiver raised",
         "exc:ValueError",
+        _errors,
     ),
     Field(
         "is",
@@ -253,6 +282,7 @@ FIELDS: tuple[Field, ...] = (
         "the cause",
         "what it ran inside: request, command, task, test, shell, process, or words out of its name",
         "cause:request",
+        lambda event: () if event.cause is None else (cause_text(event.cause),),
     ),
     Field(
         "path",
@@ -265,6 +295,7 @@ FIELDS: tuple[Field, ...] = (
         "the path",
         "the path of the request that it ran inside",
         "path:/orders/*",
+        _seen_path,
     ),
     Field(
         "user",
@@ -276,6 +307,7 @@ FIELDS: tuple[Field, ...] = (
         "the user",
         "the user of the request that it ran inside",
         "user:alice",
+        lambda event: () if event.cause is None or event.cause.user is None else (event.cause.user,),
     ),
     Field(
         "command",
@@ -288,6 +320,7 @@ FIELDS: tuple[Field, ...] = (
         "the command",
         "the management command that it ran inside",
         "command:migrate",
+        lambda event: [name.removeprefix("manage.py ") for name in _seen_of_cause("command")(event)],
     ),
     Field(
         "pid",
@@ -296,6 +329,7 @@ FIELDS: tuple[Field, ...] = (
         "the process id",
         "the process that sent it",
         "pid:4711",
+        lambda event: (str(event.process.pid),),
     ),
     Field(
         "host",
@@ -304,6 +338,7 @@ FIELDS: tuple[Field, ...] = (
         "the host",
         "the machine that sent it",
         "host:web-1",
+        lambda event: (event.process.host,),
     ),
     Field(
         "thread",
@@ -312,6 +347,7 @@ FIELDS: tuple[Field, ...] = (
         "the thread",
         "the thread that sent it",
         "thread:MainThread",
+        lambda event: (event.thread,),
     ),
     Field(
         "db",
@@ -323,6 +359,7 @@ FIELDS: tuple[Field, ...] = (
         "the database",
         "the alias of the database of its transaction",
         "db:default",
+        lambda event: () if event.transaction is None else (event.transaction.db,),
     ),
     Field(
         "id",

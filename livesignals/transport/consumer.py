@@ -21,8 +21,10 @@ from livesignals.exceptions import FilterError, JournalError
 from livesignals.filters import Filter, parse
 from livesignals.transport import keeping
 from livesignals.transport.feed import LAYER_ALIAS, Feed, Problem, channel_layer
-from livesignals.transport.frames import Rendering, newest, rows_of
+from livesignals.transport.frames import Rendering, has_few_lines, rows_of
+from livesignals.transport.narrowing import Narrowing
 from livesignals.transport.replay import Buckets, Number, Place, Replay, Speed
+from livesignals.transport.searching import Search
 
 logger = logging.getLogger("livesignals")
 
@@ -30,6 +32,8 @@ FRAME_SECONDS = 1 / 30
 #: Of one frame at most, and of all frames on average: a page that has to lay out more stutters.
 FRAME_ROWS, ROWS_PER_SECOND = 60, 600
 FIRST_ROWS = 100
+#: A search that finds nothing says how far it is so often.
+SEARCHED_SECONDS = 0.25
 READ_EVENTS = 2_000
 FRAMES_IN_FLIGHT = 2
 STATE_SECONDS = 0.5
@@ -78,6 +82,14 @@ class Command(msgspec.Struct, rename={"from_us": "from", "to_us": "to"}):
     to_us: Number | None = None
     loop: bool = False
     name: str = ""
+    # Of the filter field
+    request: int = 0  # comes back with the answer, so that a late one is told apart
+    column: int = 1
+    field: str = ""
+    operator: str = ":"
+    value: str = ""
+    negate: bool = False
+    open: bool = False
 
 
 class _NotUnderstood(Exception):
@@ -105,6 +117,8 @@ class LiveConsumer(AsyncWebsocketConsumer):
         self.rendering = rendering
         self.may_still_look = may_still_look
         self.filter: Filter = parse("")
+        self.typed: str | None = None  # the latest filter that was asked for and not looked at
+        self.narrowing = Narrowing(self, self._show_found)
         self.epoch = ""
         self.cursor = 0  # read up to here
         self.told = 0  # the page knows that it was read up to here
@@ -113,6 +127,8 @@ class LiveConsumer(AsyncWebsocketConsumer):
         self.is_greeted = self.is_paused = self.needs_reset = self.is_flooded = False
         self.is_gone = False
         self.frames_sent = self.frames_acknowledged = 0
+        self.has_credit = asyncio.Event()
+        self.searched_at = 0.0
         self.next_frame_at = 0.0
         self.room, self.room_at = float(FRAME_ROWS), time.monotonic()  # rows that may be shown now
         self.commands = 0.0
@@ -151,6 +167,7 @@ class LiveConsumer(AsyncWebsocketConsumer):
     async def disconnect(self, code: int) -> None:
         for task in self.tasks:
             task.cancel()
+        self.narrowing.end()
         await self.feed.unwatch()
 
     async def livesignals_batch(self, message: dict[str, Any]) -> None:
@@ -184,7 +201,8 @@ class LiveConsumer(AsyncWebsocketConsumer):
     async def _hello(self, command: Command) -> None:
         self.is_paused = command.paused
         self.frames_acknowledged = self.frames_sent
-        await self._set_filter(command)
+        self.has_credit.set()
+        await self._use_filter(command.filter)
         if command.epoch and command.epoch == self.feed.epoch and command.id is not None:
             self.epoch, self.cursor = command.epoch, max(0, min(command.id, self.feed.head))
             self.counted, self.needs_reset = self.cursor, False
@@ -196,18 +214,25 @@ class LiveConsumer(AsyncWebsocketConsumer):
         self.is_greeted = True
 
     async def _set_filter(self, command: Command) -> None:
+        # Looked at when the next frame may go out: of many that come in meanwhile the last one counts.
+        self.typed = command.filter
+
+    async def _use_filter(self, text: str) -> None:
+        self.typed = None
         try:
-            self.filter = parse(command.filter)
+            self.filter = parse(text)
         except FilterError as error:
             await self._error("filter", error.message, column=error.column, expected=error.expected)
             self.needs_reset = self.needs_reset or not self.is_greeted
             return
         self.needs_reset = True
         self.replay.asks.set()
+        self.narrowing.change()
         await self._say(type="filter", ok=True, filter=self.filter.source, english=self.filter.english())
 
     async def _acknowledge(self, command: Command) -> None:
         self.frames_acknowledged = max(self.frames_acknowledged, min(command.frame, self.frames_sent))
+        self.has_credit.set()
 
     async def _pause(self, command: Command) -> None:
         if self.replay.is_on:
@@ -219,6 +244,10 @@ class LiveConsumer(AsyncWebsocketConsumer):
     async def _resume(self, command: Command) -> None:
         self.is_paused = False
         self.waiting = self.waiting_errors = 0
+        self.needs_reset = self.needs_reset or self.narrowing.went_back
+
+    async def _narrow(self, command: Command) -> None:
+        await self.narrowing.obey(command)
 
     async def _replay(self, command: Command) -> None:
         await self.replay.obey(command)
@@ -232,6 +261,7 @@ class LiveConsumer(AsyncWebsocketConsumer):
         **dict.fromkeys(("play", "seek", "step", "speed", "range", "live"), _replay),
         "keep": keeping.keep,
         "let_go": keeping.let_go,
+        **dict.fromkeys(Narrowing.COMMANDS, _narrow),
     }
 
     async def _may_command(self) -> bool:
@@ -255,6 +285,8 @@ class LiveConsumer(AsyncWebsocketConsumer):
             if pause > 0:
                 await asyncio.sleep(pause)
             self.wake.clear()
+            if self.typed is not None:
+                await self._use_filter(self.typed)
             if not self.is_greeted:
                 continue
             try:
@@ -270,7 +302,7 @@ class LiveConsumer(AsyncWebsocketConsumer):
                 self.wake.set()
 
     async def _read_on(self) -> None:
-        if self.frames_sent - self.frames_acknowledged >= FRAMES_IN_FLIGHT:
+        if not self._may_send:
             return  # the acknowledgement wakes the pump
         if self.replay.is_on and self.epoch == self.feed.epoch:
             await self.replay.show()
@@ -282,22 +314,46 @@ class LiveConsumer(AsyncWebsocketConsumer):
         elif self.cursor < self.feed.head:
             await self._show_next()
 
+    @property
+    def _may_send(self) -> bool:
+        """Whether the page has taken so much of what it was sent that another frame may follow."""
+        return self.frames_sent - self.frames_acknowledged < FRAMES_IN_FLIGHT
+
     async def _start_over(self) -> None:
-        """The newest matching events; live goes on from the head at this moment."""
+        """The newest matching events; live goes on from the head at this moment, and history follows below."""
         is_new_epoch = bool(self.epoch) and self.epoch != self.feed.epoch
         self.needs_reset = False
         if is_new_epoch:
             await self.replay.forget()
+        self.narrowing.stop()
         self.epoch, head, chosen = self.feed.epoch, self.feed.head, self.filter
-        self.cursor = self.counted = head
+        self.cursor = self.counted = self.told = head
         self.waiting = self.waiting_errors = 0
-        events = await self.feed.run(lambda journal: newest(journal, chosen, head + 1, FIRST_ROWS, READ_EVENTS))
+        search = Search(self.feed, chosen, head + 1, FIRST_ROWS)
+        events = await search.begin()
+        while search.matched >= search.wanted < READ_EVENTS and has_few_lines(events, FIRST_ROWS):
+            search.wanted = min(READ_EVENTS, 4 * search.wanted)
+            events += await search.begin()
         if chosen is not self.filter:
+            search.stop()
             return  # another filter was asked for meanwhile
         content = rows_of(events, FIRST_ROWS, self.rendering, self._row_html)
         if is_new_epoch:
             content.insert(0, self.rendering.notice_html("epoch", ""))
         await self._frame(content, shown=len(events), reset=True)
+        self.narrowing.begin(search)
+        await self.narrowing.tell(search)
+
+    async def _show_found(self, search: Search, events: list[Event]) -> None:
+        """What a piece of a search found, below what the page has."""
+        while not self._may_send:
+            self.has_credit.clear()
+            await self.has_credit.wait()
+        if events:
+            await self._frame(list(map(self.rendering.row_html, events)), shown=len(events), is_older=True)
+        if events or not search.goes_on or time.monotonic() - self.searched_at > SEARCHED_SECONDS:
+            self.searched_at = time.monotonic()
+            await self.narrowing.tell(search)
 
     async def _show_next(self) -> None:
         after = self.cursor
@@ -311,7 +367,7 @@ class LiveConsumer(AsyncWebsocketConsumer):
         if events[0].id > after + 1:
             content.append(self.rendering.gap_html(after + 1, events[0].id - 1, "evicted"))
         if content:
-            await self._frame(content, shown=len(matching), reset=False)
+            await self._frame(content, shown=len(matching))
         if self.cursor < self.feed.head:
             self.wake.set()
 
@@ -341,7 +397,8 @@ class LiveConsumer(AsyncWebsocketConsumer):
 
     # Telling the page
 
-    async def _frame(self, content: list[str], *, shown: int, reset: bool) -> None:
+    async def _frame(self, content: list[str], *, shown: int, reset: bool = False, is_older: bool = False) -> None:
+        """Rows for the page: in the place of those it has, above them, or below when they are older."""
         self.frames_sent += 1
         self.told = self.cursor
         self.next_frame_at = time.monotonic() + FRAME_SECONDS
@@ -351,10 +408,11 @@ class LiveConsumer(AsyncWebsocketConsumer):
             epoch=self.epoch,
             id=self.cursor,
             reset=reset,
+            older=is_older,
             shown=shown,
             content="".join(content),
             target="#rows",
-            swap="innerHTML" if reset else "afterbegin",
+            swap="innerHTML" if reset else "beforeend" if is_older else "afterbegin",
         )
 
     async def _tell_state(self) -> None:

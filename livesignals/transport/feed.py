@@ -60,6 +60,9 @@ class Feed:
         self._follower = ThreadPoolExecutor(1, thread_name_prefix="livesignals-follow")
         self._workers = ThreadPoolExecutor(2, thread_name_prefix="livesignals-read")
         self._indexer = ThreadPoolExecutor(1, thread_name_prefix="livesignals-index")
+        # What a filter of somebody's may take long for keeps nothing else waiting.
+        self.searcher = ThreadPoolExecutor(1, thread_name_prefix="livesignals-search")
+        self.counter = ThreadPoolExecutor(1, thread_name_prefix="livesignals-facets")
         self._rows: dict[int, str] = {}
         self._tasks: list[asyncio.Task[None]] = []
         self._outcomes_seen: int | None = None
@@ -95,9 +98,10 @@ class Feed:
                 task.cancel()
             self._tasks = []
 
-    async def run(self, work: Callable[[Journal], Result]) -> Result:
-        """Run *work* with the journal on the worker thread. Raises what it raises."""
-        return await asyncio.get_running_loop().run_in_executor(self._workers, lambda: work(self._get_journal()))
+    async def run(self, work: Callable[[Journal], Result], executor: ThreadPoolExecutor | None = None) -> Result:
+        """Run *work* with the journal on a worker thread, or that of the *executor*. Raises what it raises."""
+        executor = executor or self._workers
+        return await asyncio.get_running_loop().run_in_executor(executor, lambda: work(self._get_journal()))
 
     def receive(self, message: dict[str, Any]) -> None:
         """Take a batch from the group; the first consumer that does decodes it."""
@@ -121,6 +125,11 @@ class Feed:
             skip = max(0, after - ring[0].id + 1)
             return list(islice(ring, skip, skip + limit))
         return await self.run(lambda journal: journal.read(after, limit))
+
+    def at_hand(self, before: int) -> list[Event]:
+        """The events in memory that are retained and below an id, newest first; without a hole from the first on."""
+        first = self.bounds.first if self.bounds is not None and self.bounds.epoch == self.epoch else 0
+        return [event for event in reversed(self._ring) if first <= event.id < before]
 
     def rendered(self, event: Event, render: Callable[[Event], str]) -> str:
         """The event's row, rendered once for all who see it."""

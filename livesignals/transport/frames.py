@@ -7,9 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from livesignals.events import Event
-from livesignals.filters import Filter
 from livesignals.insights.runs import alike, run_name, runs
-from livesignals.journal import Journal
 
 #: Rows of one run in one frame.
 RUN_ROWS = 40
@@ -48,17 +46,9 @@ def rows_of(
     return content
 
 
-def newest(journal: Journal, chosen: Filter, before: int, enough: int, at_most: int) -> list[Event]:
-    """The newest matching events with ids below *before*, newest first.
-
-    *enough* of them; up to *at_most* where they are so much alike that they would be but a few lines.
-    """
-    found = journal.search(chosen, before=before, limit=enough)
-    events = list(found.events)
-    while not found.exhausted and len(events) < at_most and sum(1 for _ in runs(events)) < enough / FEW:
-        found = journal.search(chosen, before=found.scanned_to, limit=at_most - len(events))
-        events += found.events
-    return events
+def has_few_lines(events: Sequence[Event], enough: int) -> bool:
+    """Whether *events* are so much alike that they would be but a few lines, where *enough* rows were wanted."""
+    return sum(1 for _ in runs(events)) < enough / FEW
 
 
 def _left_out(events: Sequence[Event], run: str, rendering: Rendering) -> str:

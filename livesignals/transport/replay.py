@@ -245,6 +245,7 @@ class Replay:
     def _enter(self) -> None:
         """Live stays where it is; what comes from now on is counted."""
         reader = self.reader
+        reader.narrowing.stop()  # older rows of the live list would go below the replay
         if reader.needs_reset or not reader.epoch:
             reader.epoch, reader.cursor, reader.needs_reset = self.feed.epoch, self.feed.head, False
         if not reader.is_paused:

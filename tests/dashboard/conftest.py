@@ -110,6 +110,12 @@ class Socket:
             if message["type"] in types:
                 return message
 
+    def next_reset(self) -> dict[str, Any]:
+        """The next frame that begins the list anew; rows of before may still be on their way."""
+        while not (message := self.next("rows"))["reset"]:
+            pass
+        return message
+
     def hello(self) -> None:
         """As a page that has just been opened; returns once the first rows are there."""
         self.say("hello")

@@ -8,6 +8,7 @@ from contextlib import suppress
 import pytest
 from websockets.exceptions import ConnectionClosed
 
+from livesignals.filters import parse
 from livesignals.transport.consumer import FRAMES_IN_FLIGHT, MAX_COMMAND_CHARS
 from tests.browser.conftest import Shop
 from tests.dashboard.conftest import PATIENCE, Socket, ask, use_link
@@ -131,7 +132,7 @@ def test_a_broken_filter_is_answered_with_its_column_and_the_last_one_stays(
 ) -> None:
     """What was shown before goes on to be shown."""
     socket.say("filter", filter="signal:request_started")
-    assert socket.next("rows")["reset"]
+    socket.next_reset()
     socket.say("filter", filter=filter)
     error = socket.next("error")
     assert error["of"] == "filter"
@@ -162,7 +163,56 @@ def test_an_odd_filter_is_a_filter(socket: Socket, filter: str) -> None:
     """It is taken, matches what it matches, and the server has its answer at once."""
     socket.say("filter", filter=filter)
     assert socket.next("filter")["filter"] == filter.strip()
-    assert socket.next("rows")["reset"]
+    socket.next_reset()
+
+
+ASKED = {
+    "a column before the text": {"type": "complete", "filter": "sig", "column": -7},
+    "a column after the text": {"type": "complete", "filter": "sig", "column": 10**12},
+    "a text that is no filter": {"type": "complete", "filter": "(((" * 500, "column": 1_501},
+    "a long name": {"type": "complete", "filter": "a" * 10_000, "column": 10_001},
+    "a path of keys": {"type": "complete", "filter": "kwargs" + ".a" * 1_000 + ":", "column": 2_008},
+    "no such field": {"type": "narrow", "field": "drop table", "value": "x"},
+    "a field that is a term": {"type": "narrow", "field": "a:b OR c", "value": "x"},
+    "no such operator": {"type": "narrow", "field": "sender", "value": "x", "operator": " OR is:error "},
+    "a value that is a filter": {"type": "narrow", "field": "sender", "value": '" OR is:error OR "'},
+    "a value that is too long": {"type": "narrow", "field": "sender", "value": "x" * 10_000},
+    "half a character": {"type": "narrow", "field": "sender", "value": "\0\u2028"},
+    "a filter that is none": {"type": "narrow", "filter": "(((", "field": "sender", "value": "x"},
+    "from before the beginning": {"type": "more", "epoch": "x", "id": -(10**15)},
+    "facets twice": {"type": "facets", "open": True},
+    "no search to stop": {"type": "stop"},
+}
+
+
+@pytest.mark.parametrize("said", ASKED.values(), ids=ASKED)
+def test_what_is_asked_while_narrowing_does_no_harm(socket: Socket, said: dict[str, object]) -> None:
+    """It is answered, or left out; a term that is added is one term, whatever its value holds."""
+    for _ in range(3):
+        socket.connection.send(json.dumps(said))
+    answers = {"complete": "completions", "narrow": "narrowed"}
+    if said["type"] in answers:
+        answer = socket.next(answers[str(said["type"])], "error")
+        if answer["type"] == "narrowed":
+            assert parse(answer["filter"]).english().startswith("the sender is ")
+            assert " or " not in parse(answer["filter"]).english().replace(str(said["value"]).lower(), "")
+    socket.say("facets", open=False)
+
+
+def test_thousands_of_filters_at_once_cost_little_and_the_last_that_is_heard_counts(socket: Socket) -> None:
+    """Long, deep and broken ones: few are even read, the rows of the last one come, and nobody else waits."""
+    hostile = ["a " * 128, "(" * 16 + "b" + ")" * 16, "(((", " OR ".join(f"kwargs.a.b.c.d:*{n}*x*" for n in range(60))]
+    for n in range(3_000):
+        socket.say("filter", filter=hostile[n % 4])
+    deadline = time.monotonic() + PATIENCE
+    heard = False
+    while not heard:
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+        socket.say("filter", filter="after it all")
+        message = socket.next("filter", "error", "state")
+        heard = message.get("filter") == "after it all"
+    socket.next_reset()
 
 
 @pytest.mark.parametrize("event_id", [-1, -(10**30), 0, 10**18, 10**30, "9" * 400])
@@ -176,7 +226,7 @@ def test_a_cursor_that_cannot_be_is_brought_within_bounds(socket: Socket, epoch:
 def test_a_cursor_of_another_journal_begins_anew(socket: Socket, of_epoch: str | None) -> None:
     """The newest rows come, as for a page that has just been opened."""
     socket.say("hello", epoch=of_epoch, id=3)
-    assert socket.next("rows")["reset"]
+    socket.next_reset()
 
 
 @pytest.mark.parametrize("frame", [-1, -(10**18), 0, 99, 10**18])

@@ -2,23 +2,14 @@
 
 import re
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from livesignals.dashboard import rendering
-from livesignals.events import Event, record_of
-from livesignals.filters import parse
-from livesignals.journal import ProcessReport
-from livesignals.journal.memory import MemoryJournal
-from livesignals.transport.frames import RUN_ROWS, newest, rows_of
+from livesignals.events import Event
+from livesignals.transport.frames import RUN_ROWS, has_few_lines, rows_of
 from tests.insights.building import send
-
-
-def journal() -> MemoryJournal:
-    """Holds nothing yet."""
-    return MemoryJournal(project="shop", retain_events=100_000, retain_bytes=2**28)
 
 
 def shown(events: list[Event], max_rows: int) -> tuple[list[int], list[tuple[int, int, int]], str]:
@@ -64,22 +55,9 @@ def test_a_row_for_sends_that_differ_is_of_no_run() -> None:
     assert "data-run" not in html.partition('class="more"')[2]
 
 
-@pytest.mark.parametrize(
-    ("senders", "expected"),
-    [
-        (["a"] * 3_000, 2_000),  # one line however much is read: up to the bound
-        (["a"] * 500 + [f"s{n}" for n in range(300)], 100),
-        ([f"s{n}" for n in range(300)] + ["a"] * 500, 800),  # what the run hid is read too
-        (["a"] * 7, 7),
-    ],
-)
-def test_a_first_look_is_not_one_line(senders: list[str], expected: int) -> None:
-    """Behind a run that fills what is ordinarily read there is more to be seen."""
-    held = journal()
-    report = ProcessReport(
-        process="p", host="web", pid=1, role="test", started_ts=0, seen_ts=0, captured=len(senders), stored=len(senders)
-    )
-    records = [record_of(send(f"u{number}", number, 1, sender=sender)) for number, sender in enumerate(senders)]
-    held.append(records, report)
-    found = newest(held, parse(""), len(senders) + 1, 100, 2_000)
-    assert [event.id for event in found] == list(range(len(senders), len(senders) - expected, -1))
+def test_a_run_alone_is_few_lines() -> None:
+    """However long it is; as many different sends are not."""
+    assert has_few_lines(stream([100]), 100)
+    assert has_few_lines(stream([50, 50]), 100)
+    assert not has_few_lines(stream([1] * 100), 100)
+    assert not has_few_lines(stream([60, *[1] * 40]), 100)

@@ -3,6 +3,7 @@ import { close, isOpen, open, select, selectedRow } from "./detail.js";
 import { toggle } from "./pause.js";
 import * as recorder from "./recorder.js";
 import { foldUp, holdsMore, isInside, toggleTree, unfold } from "./rows.js";
+import { offerValues } from "./values.js";
 
 const field = document.getElementById("filter");
 const help = document.getElementById("help");
@@ -31,6 +32,7 @@ const keys = {
   Enter: () => selectedRow() && open(selectedRow().dataset),
   Escape: () => isOpen() && close(),
   "/": () => field.select(),
+  f: offerValues,
   " ": toggle,
   ArrowLeft: ({ shiftKey }) => recorder.step({ back: true, by: shiftKey ? "cause" : undefined }),
   ArrowRight: ({ shiftKey }) => recorder.step({ back: false, by: shiftKey ? "cause" : undefined }),

@@ -3,6 +3,7 @@ import { on, standing } from "./socket.js";
 import { mark, grow, isBranch, isGrown, prune, trunkOf } from "./nesting.js";
 import { pause } from "./pause.js";
 import { condense, fold, runOf, setOpen } from "./runs.js";
+import { emptiness } from "./searching.js";
 import { tell } from "./status.js";
 import { isRelative, localise, relate } from "./times.js";
 
@@ -30,9 +31,9 @@ on("rows:before", ({ reset, content }) => {
   }
 });
 
-on("rows", ({ reset }) => {
+on("rows", ({ reset, older }) => {
   look();
-  if (!reset && scrolled > 0) {
+  if (!reset && !older && scrolled > 0) {
     const added = lines.length - linesBefore;
     list.scrollTop = scrolled + added * rowHeight;
     const visible = Math.ceil((scrolled + list.clientHeight) / rowHeight) + added;
@@ -96,7 +97,7 @@ changes.observe(rows, { childList: true });
 
 /** Says why there are no rows, once it is known. */
 function settle() {
-  list.dataset.empty = standing.replay ? "before" : standing.filter ? "unmatched" : "nothing";
+  list.dataset.empty = standing.replay ? "before" : standing.filter ? emptiness() : "nothing";
 }
 
 function markRolledBack(row) {
