@@ -107,7 +107,9 @@ class OpenColumn:
         starts, sets = array("I", [0]), array("H")
         for text in ordered:
             places = self.places[text]
-            if len(places) < _SET_WORDS:
+            if len(places) == 1:
+                sets.append(places[0])
+            elif len(places) < _SET_WORDS:
                 sets.extend(places)
             else:
                 sets.frombytes(set_of(places).to_bytes(_SET_BYTES, "little"))

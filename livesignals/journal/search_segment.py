@@ -126,9 +126,9 @@ class OpenSegment(Segment):
             self.cut |= bit
         try:
             self._add_fields(event, place)
-            self._add(self._carried, event.kwargs, place)
+            self._add_items(self._carried, event.kwargs, place)
             if event.changes:
-                self._add(self._changes, event.changes, place)
+                self._add_items(self._changes, event.changes, place)
         except _Unfit:
             self.loose |= bit
 
@@ -175,9 +175,7 @@ class OpenSegment(Segment):
             self._mark(at, CONTAINER, at.key, place)
             if type(value.get("model")) is str and "pk" in value:
                 self._mark(at, INSTANCE, "", place)
-            below = at.below
-            for key, item in value.items():
-                self._add(below.get(key) or self._place(at, key), item, place)
+            self._add_items(at, value, place)
             return
         if kind is list:
             self._mark(at, CONTAINER, at.key, place)
@@ -199,6 +197,11 @@ class OpenSegment(Segment):
             at.places[text] = [place]
         elif places[-1] != place:
             places.append(place)
+
+    def _add_items(self, at: _Place, items: dict[str, Any], place: int) -> None:
+        below = at.below
+        for key, item in items.items():
+            self._add(below.get(key) or self._place(at, key), item, place)
 
     def _mark(self, at: _Place, step: int, text: str, place: int) -> None:
         places = (at.below.get(step) or self._place(at, step)).places.setdefault(text, [])
