@@ -120,6 +120,7 @@ class Faceting:
                 _add(self._counts, event)
             if number % SLICE_EVENTS == SLICE_EVENTS - 1:
                 await asyncio.sleep(0)
+        self._scanned += len(events)
         self._counted_to = events[-1].id if events else self._feed.head
         return has_changed and chosen is self._reader.filter
 
