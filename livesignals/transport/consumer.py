@@ -21,7 +21,7 @@ from livesignals.exceptions import FilterError, JournalError
 from livesignals.filters import Filter, parse
 from livesignals.transport import keeping
 from livesignals.transport.feed import LAYER_ALIAS, Feed, Problem, channel_layer
-from livesignals.transport.frames import Rendering, has_few_lines, rows_of
+from livesignals.transport.frames import Rendering, rows_of
 from livesignals.transport.narrowing import Narrowing
 from livesignals.transport.replay import Buckets, Number, Place, Replay, Speed
 from livesignals.transport.searching import Search
@@ -29,8 +29,9 @@ from livesignals.transport.searching import Search
 logger = logging.getLogger("livesignals")
 
 FRAME_SECONDS = 1 / 30
-#: Of one frame at most, and of all frames on average: a page that has to lay out more stutters.
-FRAME_ROWS, ROWS_PER_SECOND = 60, 600
+#: Of one frame at most, and of all frames on average: a page that has to lay out more stutters. What was not used of
+#: late may be used at once, up to about what a page holds.
+FRAME_ROWS, ROWS_PER_SECOND, SPARED_ROWS = 60, 600, 240
 FIRST_ROWS = 100
 #: A search that finds nothing says how far it is so often.
 SEARCHED_SECONDS = 0.25
@@ -130,7 +131,7 @@ class LiveConsumer(AsyncWebsocketConsumer):
         self.has_credit = asyncio.Event()
         self.searched_at = 0.0
         self.next_frame_at = 0.0
-        self.room, self.room_at = float(FRAME_ROWS), time.monotonic()  # rows that may be shown now
+        self.room, self.room_at = float(SPARED_ROWS), time.monotonic()  # rows that may be shown now
         self.commands = 0.0
         self.commands_at = time.monotonic()
         self.wake = asyncio.Event()
@@ -331,9 +332,6 @@ class LiveConsumer(AsyncWebsocketConsumer):
         self.waiting = self.waiting_errors = 0
         search = Search(self.feed, chosen, head + 1, FIRST_ROWS)
         events = await search.begin()
-        while search.matched >= search.wanted < READ_EVENTS and has_few_lines(events, FIRST_ROWS):
-            search.wanted = min(READ_EVENTS, 4 * search.wanted)
-            events += await search.begin()
         if chosen is not self.filter:
             search.stop()
             return  # another filter was asked for meanwhile
@@ -374,9 +372,9 @@ class LiveConsumer(AsyncWebsocketConsumer):
     def rows(self, events: Sequence[Event], row_html: Callable[[Event], str]) -> list[str]:
         """Rows for *events*, newest first, as far as the page has room for them now."""
         now = time.monotonic()
-        self.room = min(FRAME_ROWS, self.room + (now - self.room_at) * ROWS_PER_SECOND)
+        self.room = min(SPARED_ROWS, self.room + (now - self.room_at) * ROWS_PER_SECOND)
         self.room_at = now
-        content = rows_of(events, max(1, int(self.room)), self.rendering, row_html)
+        content = rows_of(events, max(1, min(FRAME_ROWS, int(self.room))), self.rendering, row_html)
         self.room -= len(content)
         return content
 

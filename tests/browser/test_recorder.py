@@ -152,7 +152,7 @@ def test_the_history_plays_in_order(recorder: Recorder, shop: Shop, speed: str) 
     recorder.expect_still()
     resets = [number for number, frame in enumerate(recorder.frames.rows) if frame["reset"]]
     assert len(resets) == 2  # live, and the beginning of the replay
-    live_rows = recorder.page.evaluate("(window.taken[0].content.match(/data-id=/g) ?? []).length")
+    live_rows = recorder.page.evaluate("(window.taken[0].content.match(/data-(id|first)=/g) ?? []).length")
     played = recorder.frames.spans()[live_rows:]
     assert sum(count for _, _, count in played) == len(wanted)
     assert all(before[1] < after[0] for before, after in pairwise(played))
