@@ -21,7 +21,7 @@ from livesignals.exceptions import FilterError, JournalError
 from livesignals.filters import Filter, parse
 from livesignals.transport import keeping
 from livesignals.transport.feed import LAYER_ALIAS, Feed, Problem, channel_layer
-from livesignals.transport.frames import Rendering, rows_of
+from livesignals.transport.frames import Rendering, has_few_lines, rows_of
 from livesignals.transport.narrowing import Narrowing
 from livesignals.transport.replay import Buckets, Number, Place, Replay, Speed
 from livesignals.transport.searching import Search
@@ -36,6 +36,8 @@ FIRST_ROWS = 100
 #: A search that finds nothing says how far it is so often.
 SEARCHED_SECONDS = 0.25
 READ_EVENTS = 2_000
+#: How long the first look may take to see what is behind a run.
+BEHIND_SECONDS = 0.2
 FRAMES_IN_FLIGHT = 2
 STATE_SECONDS = 0.5
 HEARTBEAT_SECONDS = 5.0
@@ -332,6 +334,8 @@ class LiveConsumer(AsyncWebsocketConsumer):
         self.waiting = self.waiting_errors = 0
         search = Search(self.feed, chosen, head + 1, FIRST_ROWS)
         events = await search.begin()
+        if search.matched >= FIRST_ROWS and has_few_lines(events, FIRST_ROWS):
+            events += await self._look_behind(search)
         if chosen is not self.filter:
             search.stop()
             return  # another filter was asked for meanwhile
@@ -341,6 +345,15 @@ class LiveConsumer(AsyncWebsocketConsumer):
         await self._frame(content, shown=len(events), reset=True)
         self.narrowing.begin(search)
         await self.narrowing.tell(search)
+
+    async def _look_behind(self, search: Search) -> list[Event]:
+        """What a run hides that would fill the list with one line."""
+        deadline, events = time.monotonic() + BEHIND_SECONDS, list[Event]()
+        search.wanted = READ_EVENTS
+        while search.goes_on and time.monotonic() < deadline:
+            events += await search.next()
+        search.wanted = search.matched  # what is further back is there when it is asked for
+        return events
 
     async def _show_found(self, search: Search, events: list[Event]) -> None:
         """What a piece of a search found, below what the page has."""

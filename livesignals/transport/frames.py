@@ -11,6 +11,8 @@ from livesignals.insights.runs import alike, run_name, runs
 
 #: Rows of one run in one frame.
 RUN_ROWS = 40
+#: So many times fewer lines than rows are too few for a first look.
+FEW = 4
 
 
 class Rendering(Protocol):
@@ -42,6 +44,11 @@ def rows_of(
         name = run_name(left[0]) if all(alike(left[0], event) for event in left) else ""
         content.append(_left_out(left, name, rendering))
     return content
+
+
+def has_few_lines(events: Sequence[Event], enough: int) -> bool:
+    """Whether *events* are so much alike that they would be but a few lines, where *enough* rows were wanted."""
+    return sum(1 for _ in runs(events)) < enough / FEW
 
 
 def _left_out(events: Sequence[Event], run: str, rendering: Rendering) -> str:

@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from livesignals.dashboard import rendering
 from livesignals.events import Event
-from livesignals.transport.frames import RUN_ROWS, rows_of
+from livesignals.transport.frames import RUN_ROWS, has_few_lines, rows_of
 from tests.insights.building import send
 
 
@@ -53,3 +53,11 @@ def test_a_row_for_sends_that_differ_is_of_no_run() -> None:
     _, more, html = shown(stream([1] * 70), 60)
     assert more == [(1, 10, 10)]
     assert "data-run" not in html.partition('class="more"')[2]
+
+
+def test_a_run_alone_is_few_lines() -> None:
+    """However long it is; as many different sends are not."""
+    assert has_few_lines(stream([100]), 100)
+    assert has_few_lines(stream([50, 50]), 100)
+    assert not has_few_lines(stream([1] * 100), 100)
+    assert not has_few_lines(stream([60, *[1] * 40]), 100)
