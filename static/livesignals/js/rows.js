@@ -91,8 +91,8 @@ function isHiddenPartOf(li, line) {
   return runOf(li)?.members[0] === line;
 }
 
-// Rows that others put in, older ones at the end of the list for one.
-const changes = new MutationObserver(arrange);
+// Rows that others put in. They are not trimmed here: this comes before searching.js makes room for older ones above.
+const changes = new MutationObserver(look);
 changes.observe(rows, { childList: true });
 
 /** Says why there are no rows, once it is known. */
