@@ -389,13 +389,16 @@ def test_all_columns_fit_into_every_width(dashboard: Dashboard, hand: Hand, sche
     hand.do("for n in range(3): refused.send_robust(sender='fit.' + 'long' * 20)")
     hand.do("outer.send(sender='fit.outer')")
     go_live(dashboard, "?q=sender:fit.*")
+    dashboard.expect_row("outer", sender="fit.outer")
     page.keyboard.press("v")
     for label in ("sent from", "process"):
         page.get_by_label(label).check()
     page.keyboard.press("Escape")
+    expect(page.locator("#view")).to_be_hidden()
     page.keyboard.press("j")
+    expect(page.locator("#rows .row").first).to_have_attribute("aria-current", "true")
     page.keyboard.press("t")
-    expect(page.locator("#rows .branch")).to_have_count(4)
+    expect(page.locator("#rows .branch")).to_have_count(4, timeout=20_000)
     boxes: list[dict[str, float]] = page.locator("#rows > li:visible").evaluate_all(
         "rows => rows.map(row => ({height: row.offsetHeight, inner: row.scrollWidth - row.clientWidth}))"
     )
