@@ -26,7 +26,7 @@ test:
 	ruff format --check . && \
 	mypy && \
 	lint-imports && \
-	python -m pytest
+	python -m pytest -n logical --maxprocesses 4 --dist loadfile
 
 matrix:
 	@.ci/system redis-server chromium

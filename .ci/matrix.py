@@ -25,8 +25,12 @@ BROWSER_DJANGO, BROWSER_PYTHONS = "6.1", ("3.12", "3.13")
 
 #: What hangs on neither version and takes long; `make test` has run it.
 ONCE = (
+    "tests/browser",
     "tests/contracts",
+    "tests/dashboard/test_hostile_commands.py",
+    "tests/exchange",
     "tests/filters",
+    "tests/insights",
     "tests/journal",
     "tests/management",
     "tests/project/test_traffic.py",
@@ -35,6 +39,12 @@ ONCE = (
     "tests/snapshot/test_canaries.py",
     "tests/snapshot/test_hostile.py",
     "tests/suites",
+    "tests/test_wheel.py",
+    "tests/transport/test_completing.py",
+    "tests/transport/test_faceting.py",
+    "tests/transport/test_player.py",
+    "tests/transport/test_replay.py",
+    "tests/transport/test_searching.py",
 )
 
 
@@ -101,7 +111,7 @@ def run(pair: Pair) -> Outcome:
         if made.returncode:
             return Outcome(pair, passed=False, words="no environment", log=log)
         pytest = [f"{made.stdout.strip()}/bin/python", "-m", "pytest", "-q", "-p", "no:cacheprovider"]
-        runs = [[*pytest, "-m", "not browser and not wheel", *(f"--ignore={path}" for path in ONCE)]]
+        runs = [[*pytest, *(f"--ignore={path}" for path in ONCE)]]
         if pair.browser:
             runs.append([*pytest, str(EVERY_SIGNAL)])
         if pair.suite:

@@ -60,6 +60,8 @@ def process_scope() -> CauseScope:
         return CauseScope("command", f"manage.py {command}")
     if program in _TEST_RUNNERS:
         return CauseScope("test", program)
+    if program == "-c" and "PYTEST_XDIST_WORKER" in os.environ:
+        return CauseScope("test", "pytest")
     if program in ("", "-c", "python", "ipython"):
         return CauseScope("shell", "python")
     return CauseScope("process", program)
