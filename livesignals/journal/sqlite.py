@@ -8,6 +8,7 @@ import shutil
 import threading
 from collections import Counter
 from collections.abc import Sequence
+from operator import itemgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
@@ -15,6 +16,7 @@ from livesignals.events import Event, Record, decode_stored, splice
 from livesignals.exceptions import JournalError
 from livesignals.journal import accounts, sqlite_pins
 from livesignals.journal import sqlite_ledger as ledger
+from livesignals.journal import sqlite_packs as packs
 from livesignals.journal.base import (
     KEPT_OUTCOMES,
     TAIL_LIMIT,
@@ -37,7 +39,7 @@ from livesignals.journal.base import (
 from livesignals.journal.sqlite_connections import Connections, Superseded
 from livesignals.journal.sqlite_file import ELSEWHERE
 from livesignals.journal.sqlite_opening import JournalFile
-from livesignals.journal.sqlite_rows import BODY, INSERT, INSERT_FIRST, new_epoch
+from livesignals.journal.sqlite_rows import BODY, new_epoch
 
 if TYPE_CHECKING:
     from livesignals.filters import Filter
@@ -65,7 +67,7 @@ class SqliteJournal(Journal):
     # Writing
 
     def append(self, records: Sequence[Record], report: ProcessReport) -> Appended:
-        families = Counter(ledger.FAMILY + record.family for record in records)
+        families = Counter(record.family for record in records)
         size = sum(record.size for record in records)
         counted = accounts.sends_counted(records)
 
@@ -77,9 +79,9 @@ class SqliteJournal(Journal):
                 known = self._known[1] if self._known and self._known[0] == epoch else None
                 kept = ledger.store_report(connection, report, len(records), counted, known)
                 if records:
-                    connection.execute(INSERT_FIRST, (last + 1, *records[0]))
-                    connection.executemany(INSERT, records[1:])
-                    ledger.count(connection, {**families, "last": len(records), "bytes": size})
+                    packs.add(connection, last + 1, records, families)
+                    counted_in = {ledger.FAMILY + family: count for family, count in families.items()}
+                    ledger.count(connection, {**counted_in, "last": len(records), "bytes": size})
                     retained = last + len(records) - figures["evicted"]
                     if retained > self.retain_events or figures["bytes"] + size > self.retain_bytes:
                         ledger.trim(connection, self.retain_events, self.retain_bytes, most=2 * len(records))
@@ -97,14 +99,9 @@ class SqliteJournal(Journal):
                 figures = ledger.counters(connection)
                 number = figures["outcome"]
                 for outcome in outcomes:
-                    changed = 0
+                    changed = packs.resolve(connection, outcome)
                     for table in ("events", "pinned") if figures.get(ledger.PINS) else ("events",):
-                        connection.execute(
-                            f"UPDATE {table} SET tx_state = ?1, body = json_set(body, '$.transaction.state', ?1)"
-                            " WHERE tx_state = 'pending' AND tx_id = ?2",
-                            (outcome.state, outcome.tx_id),
-                        )
-                        changed += connection.changes()
+                        changed += packs.set_state(connection, table, outcome.tx_id, outcome.state)
                     if changed:
                         resolved += changed
                         number += 1
@@ -134,6 +131,7 @@ class SqliteJournal(Journal):
         def write(connections: Connections) -> None:
             with connections.writing() as connection:
                 sqlite_pins.remove_all(connection)
+                packs.drop_all(connection)
                 connection.execute("DELETE FROM events; DELETE FROM outcomes")
                 connection.execute("DELETE FROM counters WHERE name LIKE ? || '%'", (ledger.FAMILY,))
                 connection.execute("UPDATE counters SET value = 0 WHERE name = 'bytes'")
@@ -146,6 +144,7 @@ class SqliteJournal(Journal):
 
     def pin(self, name: str, first: int, last: int) -> None:
         def write(connections: Connections) -> None:
+            packs.unpack(connections, first, last)  # so that what is evicted in one piece has no pinned event
             with connections.writing() as connection:
                 sqlite_pins.add(connection, Pin(name, first, last), self.retain_events, self.retain_bytes)
 
@@ -204,11 +203,14 @@ class SqliteJournal(Journal):
             with connections.reading() as connection:
                 bounds = ledger.bounds(connection)
                 begin = max(after, bounds.first - 1)
-                stored = connection.execute(
-                    f"SELECT id, {BODY} FROM events WHERE id > ? AND id <= ? ORDER BY id LIMIT ?",
-                    (begin, bounds.last if until is None else until, max(limit, 0)),
+                end, most = bounds.last if until is None else until, max(limit, 0)
+                rows = connection.execute(
+                    f"SELECT id, {BODY} FROM events WHERE id > ? AND id <= ? ORDER BY id LIMIT ?", (begin, end, most)
                 ).fetchall()
-                return bounds.epoch, begin, cast("list[Stored]", stored)
+                stored = cast("list[Stored]", rows)
+                if packed := packs.bodies(connection, begin + 1, end, most):
+                    stored = sorted(stored + packed, key=itemgetter(0))[:most]
+                return bounds.epoch, begin, stored
 
         return self._file.run(read)
 
@@ -228,16 +230,20 @@ class SqliteJournal(Journal):
         return self._searcher.id_at(ts_us)
 
     def index(self, most: int) -> bool:
-        return self._searcher.index.step(
-            self.bounds(), lambda after, limit, until: self._chunk(after, limit, until)[2], most
-        )
+        return self._searcher.index.step(self.bounds(), self._rows, most)
+
+    def _rows(self, after: int, limit: int, until: int) -> list[Stored]:
+        """As `_chunk`; what was packed is not, afterwards."""
+        stored = self._chunk(after, limit, until)[2]
+        if stored:
+            self._searcher.unpack(stored[0][0], stored[-1][0])
+        return stored
 
     def indexed(self) -> Indexed:
         return self._searcher.index.state(self.bounds())
 
     def get(self, event_id: int) -> Event | None:
-        events = self._searcher.kept("id = ?", 1, event_id)
-        return events[0] if events else None
+        return next(iter(self.read(event_id - 1, 1, until=event_id)), None)
 
     def tree(self, root: str, limit: int = TREE_LIMIT) -> list[Event]:
         return self._searcher.kept("root = ?", limit, root)
@@ -349,7 +355,7 @@ def _faults(connections: Connections) -> list[str]:
         faults = [str(fault) for (fault,) in checked if fault != "ok"]
         figures = ledger.counters(connection)
         retained = figures["last"] - figures["evicted"]
-        rows = connection.execute("SELECT count(*) FROM events").get
+        rows = cast("int", connection.execute("SELECT count(*) FROM events").get) + packs.length(connection)
         if rows != retained:
             faults.append(f"the journal holds {rows} events and counts {retained}")
         return faults

@@ -13,9 +13,11 @@ import apsw
 import msgspec
 
 from livesignals.journal import accounts
+from livesignals.journal import sqlite_packs as packs
 from livesignals.journal.base import Bounds, ProcessReport
 
 HYSTERESIS = 0.98
+LEAST = 0.95  # of what may be retained, what a full ring never falls below
 KEPT_PROCESSES = 200
 PINS = "pins"  # in `counters`: how many ranges are pinned
 FAMILY = "family:"  # in front of a family's name in `counters`: how many of it are retained
@@ -52,32 +54,65 @@ def by_family(figures: Mapping[str, int]) -> dict[str, int]:
 
 def trim(connection: apsw.Connection, retain_events: int, retain_bytes: int, most: int) -> None:
     """A limit is passed: `evict` somewhat below it, so that not every batch has to."""
-    evict(connection, max(1, int(retain_events * HYSTERESIS)), int(retain_bytes * HYSTERESIS), most)
+    evict(
+        connection,
+        max(1, int(retain_events * HYSTERESIS)),
+        int(retain_bytes * HYSTERESIS),
+        most,
+        (max(1, int(retain_events * LEAST)), int(retain_bytes * LEAST)),
+    )
 
 
-def evict(connection: apsw.Connection, keep_events: int, keep_bytes: int, most: int) -> int:
-    """Delete the oldest events until the limits are kept, at most *most*. Says how many."""
+def evict(
+    connection: apsw.Connection, keep_events: int, keep_bytes: int, most: int, least: tuple[int, int] | None = None
+) -> int:
+    """Delete the oldest events until the limits are kept, about *most*. Says how many.
+
+    *least*, if given, says how many events and bytes must stay at least, for what is easier to delete as a whole.
+    """
     figures = counters(connection)
     retained, size = figures["last"] - figures["evicted"], figures["bytes"]
+    least_events, least_bytes = least or (keep_events, keep_bytes)
     changes: Counter[str] = Counter()
-    oldest = connection.execute("SELECT family, size FROM events ORDER BY id LIMIT ?", (most,)).fetchall()
-    for family, row_size in cast("list[tuple[str, int]]", oldest):
-        if retained <= keep_events and size <= keep_bytes:
+    evicted = 0
+    while (retained > keep_events or size > keep_bytes) and evicted < most:
+        first = figures["evicted"] + evicted + 1
+        pack = packs.oldest(connection)
+        if pack is not None and pack.first == first:
+            left_events, left_bytes = retained - pack.length, size - pack.size
+            if left_events >= least_events or (size > keep_bytes and left_bytes >= least_bytes):
+                packs.drop(connection, pack)
+                changes.subtract({FAMILY + family: count for family, count in pack.by_family().items()})
+                retained, size, evicted = left_events, left_bytes, evicted + pack.length
+                continue
+            packs.unpack_one(connection, pack)
+            pack = packs.oldest(connection)
+        rows = connection.execute(
+            "SELECT family, size FROM events WHERE id < ? ORDER BY id LIMIT ?",
+            (first + most if pack is None else pack.first, most - evicted),
+        ).fetchall()
+        for family, row_size in cast("list[tuple[str, int]]", rows):
+            if retained <= keep_events and size <= keep_bytes:
+                break
+            retained, size, evicted = retained - 1, size - row_size, evicted + 1
+            changes[FAMILY + family] -= 1
+        _delete(connection, figures, figures["evicted"] + evicted)
+        if not rows:
             break
-        retained -= 1
-        size -= row_size
-        changes[FAMILY + family] -= 1
-    evicted = -changes.total()
     if evicted:
-        if figures.get(PINS):
-            connection.execute(
-                "INSERT INTO pinned SELECT * FROM events"
-                " WHERE id <= ? AND EXISTS (SELECT 1 FROM pins WHERE id BETWEEN first AND last)",
-                (figures["evicted"] + evicted,),
-            )
-        connection.execute("DELETE FROM events WHERE id <= ?", (figures["evicted"] + evicted,))
         count(connection, {**changes, "evicted": evicted, "bytes": size - figures["bytes"]})
     return evicted
+
+
+def _delete(connection: apsw.Connection, figures: Mapping[str, int], upto: int) -> None:
+    """The rows up to an id; those that are pinned move to their own table."""
+    if figures.get(PINS):
+        connection.execute(
+            "INSERT INTO pinned SELECT * FROM events"
+            " WHERE id <= ? AND EXISTS (SELECT 1 FROM pins WHERE id BETWEEN first AND last)",
+            (upto,),
+        )
+    connection.execute("DELETE FROM events WHERE id <= ?", (upto,))
 
 
 def reports(connection: apsw.Connection) -> list[ProcessReport]:

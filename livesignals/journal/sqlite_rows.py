@@ -9,11 +9,12 @@ second table update for each row.
 import secrets
 
 import apsw
+from msgspec import structs
 
-from livesignals.events import Record
+from livesignals.events import Record, body_of, decode_stored
 
 APPLICATION_ID = 0x4C536967  # "LSig", at byte 68 of the file
-FORMAT_VERSION = 2  # at byte 60
+FORMAT_VERSION = 3  # at byte 60
 
 _EVENT = """
     id INTEGER PRIMARY KEY,
@@ -40,6 +41,15 @@ CREATE TABLE processes (
 ) WITHOUT ROWID;
 CREATE TABLE outcomes (number INTEGER PRIMARY KEY, tx_id TEXT NOT NULL, state TEXT NOT NULL);
 CREATE TABLE events ({_EVENT});
+-- See sqlite_packs.
+CREATE TABLE packs (
+    last INTEGER PRIMARY KEY, first INTEGER NOT NULL, size INTEGER NOT NULL,
+    families TEXT NOT NULL, records BLOB NOT NULL
+);
+CREATE TABLE packed_outcomes (
+    tx_id TEXT NOT NULL, pack INTEGER NOT NULL, events INTEGER NOT NULL, state TEXT, PRIMARY KEY (tx_id, pack)
+) WITHOUT ROWID;
+CREATE INDEX packed_outcomes_pack ON packed_outcomes (pack);
 -- What filters ask for. (Generated columns would be computed for each row that is inserted, virtual ones too.)
 CREATE VIEW searchable AS {_SEARCHABLE} FROM events;
 CREATE INDEX events_root ON events (root);
@@ -52,14 +62,12 @@ CREATE TABLE IF NOT EXISTS pins (name TEXT PRIMARY KEY, first INTEGER NOT NULL, 
 CREATE TABLE IF NOT EXISTS pinned ({_EVENT}); -- events of pinned ranges, once they are evicted
 CREATE VIEW IF NOT EXISTS searchable_pinned AS {_SEARCHABLE} FROM pinned;
 """
-TABLE_NAMES = {"meta", "counters", "processes", "outcomes", "events"}
+TABLE_NAMES = {"meta", "counters", "processes", "outcomes", "events", "packs", "packed_outcomes"}
 
 _COLUMNS = ("root", "ts", *Record._fields[2:])
 _VALUES = f"{', '.join('?' * (len(_COLUMNS) - 1))}, CAST(? AS TEXT)"
-#: A row is a :class:`Record`. The first of a batch is given its id in front; SQLite goes on with "one more than the
-#: highest".
-INSERT_FIRST = f"INSERT INTO events (id, {', '.join(_COLUMNS)}) VALUES (?, {_VALUES})"
-INSERT = f"INSERT INTO events ({', '.join(_COLUMNS)}) VALUES ({_VALUES})"
+#: A row is an id and a :class:`Record`.
+INSERT = f"INSERT INTO events (id, {', '.join(_COLUMNS)}) VALUES (?, {_VALUES})"
 
 #: Bytes, because that is what is spliced and sent on; stored as text, because JSON functions want text.
 BODY = "CAST(body AS BLOB)"
@@ -74,6 +82,14 @@ def create_tables(connection: apsw.Connection, project: str, notice: str) -> Non
     )
     connection.executemany("INSERT INTO counters VALUES (?, 0)", [("last",), ("evicted",), ("bytes",), ("outcome",)])
     connection.execute(f"PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {FORMAT_VERSION}")
+
+
+def with_state(body: bytes, state: str) -> bytes:
+    """An event's body with how its transaction ended, as ``json_set`` would write it into a row."""
+    event = decode_stored("", 0, body)
+    assert event.transaction is not None
+    ended = structs.replace(event.transaction, state=state)
+    return body_of(structs.replace(event, transaction=ended, epoch="", id=0))
 
 
 def new_epoch() -> str:

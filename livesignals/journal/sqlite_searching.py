@@ -17,6 +17,7 @@ from msgspec import json
 from livesignals.events import Event, decode_stored
 from livesignals.journal import pins, sqlite_pins
 from livesignals.journal import sqlite_ledger as ledger
+from livesignals.journal import sqlite_packs as packs
 from livesignals.journal.base import Bounds, Facets, Found, Histogram, facet_values
 from livesignals.journal.search_columns import SEGMENT_EVENTS, digits_of, places_of, set_of
 from livesignals.journal.search_file import ClosedSegment
@@ -50,6 +51,7 @@ class Searcher:
         first = pinned[0].low if pinned else bounds.first
         position = bounds.last + 1 if before is None else min(before, bounds.last + 1)
         lowest = first if max_scan is None else max(first, position - max_scan)
+        self.unpack(lowest, position - 1)
 
         def look(parts: Parts) -> Found:
             found: list[Event] = []
@@ -68,6 +70,7 @@ class Searcher:
         bounds, pinned = self._extent()
         position = max(after, (pinned[0].low if pinned else bounds.first) - 1)
         highest = bounds.last if max_scan is None else min(bounds.last, position + max_scan)
+        self.unpack(position + 1, highest)
 
         def look(parts: Parts) -> Found:
             found: list[Event] = []
@@ -84,6 +87,7 @@ class Searcher:
 
     def histogram(self, filter: "Filter", start_us: int, end_us: int, buckets: int) -> Histogram:
         bounds, pinned = self._extent()
+        self.unpack(bounds.first, bounds.last)
 
         def look(parts: Parts) -> Histogram:
             histogram = Histogram(start_us, end_us, [0] * buckets, [0] * buckets)
@@ -101,6 +105,7 @@ class Searcher:
 
     def facets(self, filter: "Filter", fields: Sequence[str], limit: int) -> Facets:
         bounds, pinned = self._extent()
+        self.unpack(bounds.first, bounds.last)
 
         def look(parts: Parts) -> Facets:
             counts: dict[str, Counter[str]] = {field: Counter() for field in fields}
@@ -141,6 +146,7 @@ class Searcher:
 
     def id_at(self, ts_us: int) -> int:
         bounds = self._bounds()
+        self.unpack(bounds.first, bounds.last)
 
         def read(connections: Connections) -> int:
             with connections.reading() as connection:
@@ -157,6 +163,11 @@ class Searcher:
                 return low
 
         return self._file.run(read)
+
+    def unpack(self, low: int, high: int) -> None:
+        """Make rows of all between two ids, both included, for SQL to find."""
+        if low <= high:
+            self._file.run(lambda connections: packs.unpack(connections, low, high))
 
     def _asking(self, bounds: Bounds, look: Callable[[Parts], T]) -> T:
         """*look* at the index; when it turns out to be broken, without."""
@@ -198,7 +209,8 @@ class Searcher:
 
     def kept(self, where: str, limit: int, *params: Any) -> list[Event]:
         """At most *limit* events, pinned or retained, ascending."""
-        _, pinned = self._extent()
+        bounds, pinned = self._extent()
+        self.unpack(bounds.first, bounds.last)
         found = self._select(pinned[0].rows, f"{where} ORDER BY id LIMIT ?", *params, limit) if pinned else []
         return found + self._select("searchable", f"{where} ORDER BY id LIMIT ?", *params, limit - len(found))
 

@@ -15,7 +15,7 @@ from livesignals.filters.flags import FLAGS
 from livesignals.journal.search_columns import SEGMENT_EVENTS
 from livesignals.journal.search_file import SearchFile, prepared
 from livesignals.journal.search_segment import OpenSegment, Segment
-from livesignals.journal.sqlite_rows import INSERT_FIRST, create_tables
+from livesignals.journal.sqlite_rows import INSERT, create_tables
 
 
 def event(**changes: Any) -> Event:
@@ -47,7 +47,7 @@ def database(events: Sequence[Event]) -> apsw.Connection:
     connection = apsw.Connection(":memory:")
     register(connection)
     create_tables(connection, project="", notice="")
-    connection.executemany(INSERT_FIRST, [(one.id, *record_of(_with_id(one, 0))) for one in events])
+    connection.executemany(INSERT, [(one.id, *record_of(_with_id(one, 0))) for one in events])
     return connection
 
 

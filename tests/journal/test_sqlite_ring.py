@@ -128,6 +128,7 @@ def test_doctor_finds_figures_that_are_wrong(path: Path, journal: Journal) -> No
     """And a whole file has to be whole inside."""
     Sender(journal).append(make_events(5))
     assert journal.check() == []
+    assert len(journal.search(parse(""), None, 10).events) == 5  # are rows from now on
     database = apsw.Connection(str(path))
     database.execute("DELETE FROM events WHERE id = 3")
     database.close()
