@@ -68,6 +68,6 @@ def open_journal(url: str, *, project: str, retain_events: int, retain_bytes: in
     if path == url or not path:
         raise ConfigurationError(
             f"no journal can be opened at {url!r}",
-            "JOURNAL is sqlite:///path/of/file.sqlite3 (four slashes: an absolute path), redis://host:6379/0 or memory:",
+            "JOURNAL is sqlite:///path/of/file (four slashes for an absolute path), redis://host:6379/0 or memory:",
         )
     return SqliteJournal(Path(path), project=project, retain_events=retain_events, retain_bytes=retain_bytes)

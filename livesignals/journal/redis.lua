@@ -227,7 +227,7 @@ function operations.append(token, batch, count, payload, pending, bytes, familie
         -- order of ids over all processes, and without being transferred twice.
         local message = {type = 'livesignals.batch', epoch = meta.epoch, after = first - 1, last = last}
         if #payload <= tonumber(most_announced) then message.bodies = payload end
-        call('PUBLISH', channel, cmsgpack.pack(message))
+        redis.pcall('PUBLISH', channel, cmsgpack.pack(message)) -- who may not, is found by those who look
     end
     return {'ok', meta.epoch, first, last}
 end
