@@ -21,6 +21,7 @@ from livesignals.journal.base import (
     Tail,
 )
 from livesignals.journal.memory import MemoryJournal
+from livesignals.journal.redis_address import without_password
 from livesignals.journal.sqlite import SqliteJournal
 
 __all__ = [
@@ -52,7 +53,7 @@ def open_journal(url: str, *, project: str, retain_events: int, retain_bytes: in
 
     ``sqlite:////var/lib/shop/signals.sqlite3`` is an absolute path, ``sqlite:///signals.sqlite3`` one below
     the working folder (as other Django tools read such URLs), ``memory:`` a journal in this process alone.
-    ``redis://…`` and its kin are shared by many hosts, see `livesignals.journal.redis_server`.
+    ``redis://…`` and its kin are shared by many hosts, see `livesignals.journal.redis_address`.
 
     *project* says whose it is; a journal of another project is refused with `JournalForeign`.
 
@@ -67,7 +68,7 @@ def open_journal(url: str, *, project: str, retain_events: int, retain_bytes: in
     path = url.removeprefix(_SQLITE)
     if path == url or not path:
         raise ConfigurationError(
-            f"no journal can be opened at {url!r}",
+            f"no journal can be opened at {without_password(url)!r}",
             "JOURNAL is sqlite:///path/of/file (four slashes for an absolute path), redis://host:6379/0 or memory:",
         )
     return SqliteJournal(Path(path), project=project, retain_events=retain_events, retain_bytes=retain_bytes)

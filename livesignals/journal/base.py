@@ -309,6 +309,10 @@ class Journal(ABC):
     def check(self) -> list[Problem]:
         """What is wrong, in words. Raises nothing."""
 
+    def described(self) -> str:
+        """What it is stored in, in words, when that is more than a file. "" otherwise."""
+        return ""
+
     @abstractmethod
     def close(self) -> None:
         """Let go of everything. The next call of another method opens it again."""

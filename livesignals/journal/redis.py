@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from livesignals.events import Event, Record
 from livesignals.exceptions import JournalError, JournalUnavailable
-from livesignals.journal import accounts, pins
+from livesignals.journal import accounts, pins, redis_health
 from livesignals.journal import redis_ledger as ledger
 from livesignals.journal.base import (
     HYSTERESIS,
@@ -38,8 +38,9 @@ from livesignals.journal.base import (
     ProcessReport,
     Tail,
 )
+from livesignals.journal.redis_address import Address
 from livesignals.journal.redis_entries import batch_of
-from livesignals.journal.redis_server import Address, Server
+from livesignals.journal.redis_server import Server
 
 if TYPE_CHECKING:
     from livesignals.filters import Filter
@@ -53,7 +54,6 @@ CHUNK_EVENTS = 1_000  # the most that one call evicts
 CHUNK_OUTCOMES = 1_000
 #: How often a batch or pin is tried anew because others were faster.
 ATTEMPTS = 20
-CLOCK_SECONDS = 2.0
 _FAMILY = "family:"
 
 
@@ -242,8 +242,13 @@ class RedisJournal(Journal):
             return [Problem("error", str(error), error.hint)]
 
     def _problems(self) -> list[Problem]:
-        notice = self.notice()
-        return [Problem("warning", notice, "")] if notice else []
+        problems, notice = redis_health.problems(self._server.info()), self.notice()
+        if notice:
+            problems.append(Problem("warning", notice, "Nothing is to be done; ids go on under another epoch."))
+        return problems
+
+    def described(self) -> str:
+        return redis_health.described(self._server.info())
 
     def close(self) -> None:
         self._server.close()
