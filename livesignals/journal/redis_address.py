@@ -38,6 +38,8 @@ class Address:
             raise ValueError("name has 1 to 80 letters, digits, dots, dashes or underscores")
         self.shown = without_password(url)
         scheme, _, self.kind = split.scheme.partition("+")
+        if self.kind not in ("", "sentinel", "cluster"):
+            raise ValueError(f"there is no {split.scheme}://")
         self.sentinel_options = {
             option.removeprefix("sentinel_"): query.pop(option)
             for option in ("sentinel_username", "sentinel_password")

@@ -49,7 +49,7 @@ _TROUBLES = {
         "Write it into the URL: redis://:password@host:6379/0.",
     ),
     "WRONGPASS|AuthenticationError": ("Redis refuses this user or password", "They are those of the URL in JOURNAL."),
-    "NOPERM|NoPermissionError": (
+    "NOPERM|NoPermissionError|can't run this command": (
         "this user of Redis may not do what a journal needs",
         "ACL SETUSER … ~livesignals:* &livesignals:* +@all -@admin -@dangerous +info",
     ),
@@ -118,6 +118,9 @@ class Server:
             client, self._client = self._client, None
         if client is not None:
             client.close()
+            if self.address.kind == "sentinel":
+                for sentinel in client.connection_pool.sentinel_manager.sentinels:
+                    sentinel.close()
 
     def abandon(self) -> None:
         """In the child of a fork."""
@@ -130,7 +133,10 @@ class Server:
         address = self.address
         pings = {"health_check_interval": PING_SECONDS}
         if address.kind == "sentinel":
-            sentinels = {"sentinels": address.hosts, "sentinel_kwargs": address.sentinel_options or None}
+            from redis.asyncio.retry import Retry  # of an event loop
+
+            options = {**timeouts(), **address.sentinel_options, "retry": Retry(NoBackoff(), 1)}
+            sentinels = {"sentinels": address.hosts, "sentinel_kwargs": options}
             return [{**sentinels, "master_name": address.service, **address.options(), **pings}]
         return [{"address": address.url, **timeouts(), **pings}]
 

@@ -89,6 +89,7 @@ class Losing:
             end.close()
 
     def close(self) -> None:
+        self._listener.shutdown(socket.SHUT_RDWR)  # ends the thread that accepts
         self._listener.close()
 
 
