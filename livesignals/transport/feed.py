@@ -25,7 +25,7 @@ from msgspec import Struct
 
 from livesignals.events import Event, decode
 from livesignals.exceptions import JournalError
-from livesignals.journal import Bounds, Counts, Journal
+from livesignals.journal import Announcements, Bounds, Counts, Journal
 from livesignals.transport.listening import Listener, lines_of
 
 logger = logging.getLogger("livesignals")
@@ -164,18 +164,20 @@ class Feed:
 
     async def _follow(self) -> None:
         """Announce what is new, batch after batch."""
-        looks_at_once, is_announced = True, None
+        announcements: Announcements | None = None
+        is_known, looks_at_once = False, True
         while True:
             try:
-                if is_announced is None:
-                    is_announced = await self._listen()
-                if is_announced and not looks_at_once:
+                if not is_known:
+                    announcements = await self.run(lambda journal: journal.announcements(), self._follower)
+                    is_known = True
+                if announcements is not None and not looks_at_once:
                     with suppress(TimeoutError):
                         await asyncio.wait_for(self._is_behind.wait(), COUNTS_SECONDS)
                     looks_at_once = True
                 self._is_behind.clear()
                 look = partial(_next_batch, epoch=self.epoch, after=self.head, looks_at_once=looks_at_once)
-                message = await self.run(partial(look, waits=not is_announced), self._follower)
+                message = await self.run(partial(look, waits=announcements is None), self._follower)
                 self.problem = None
             except JournalError as error:
                 self.problem = Problem(str(error), error.hint)
@@ -183,21 +185,16 @@ class Feed:
                 logger.exception("livesignals: following the journal failed")
                 self.problem = Problem("The journal cannot be followed.", "The server's log says why.")
             else:
+                if announcements is not None:
+                    self._listener.start(announcements)
                 looks_at_once = False
                 if message is not None:
                     looks_at_once = message["last"] - message["after"] >= BATCH_EVENTS
                     await self._announce(message)
                 continue
+            self._listener.stop()  # while it lasts, the layer would log each of its attempts
             looks_at_once = True
             await asyncio.sleep(1)
-
-    async def _listen(self) -> bool:
-        """Listen to what the journal announces; False when it does not."""
-        announcements = await self.run(lambda journal: journal.announcements())
-        if announcements is None:
-            return False
-        self._listener.start(announcements)
-        return True
 
     async def _hear(self, message: dict[str, Any]) -> None:
         """Take a batch that the journal announced; what does not follow on the head is read from the journal."""

@@ -23,12 +23,16 @@ class Listener:
         self._take = take
         self._layer: Any = None
         self._task: asyncio.Task[None] | None = None
+        self._is_on = False
 
     def start(self, announcements: Announcements) -> None:
-        """Begin to listen, once what was begun before is over."""
-        self._task = asyncio.ensure_future(self._listen(announcements, self._task))
+        """Listen from now on, unless it is done already."""
+        if not self._is_on:
+            self._is_on = True
+            self._task = asyncio.ensure_future(self._listen(announcements, self._task))
 
     def stop(self) -> None:
+        self._is_on = False
         if self._task is not None:
             self._task.cancel()
 

@@ -8,6 +8,7 @@ import sys
 import threading
 import time
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -21,6 +22,7 @@ from livesignals.journal.redis import RedisJournal
 from livesignals.transport.feed import Feed
 from livesignals.transport.listening import lines_of
 from tests.journal.building import Sender, make_event, make_events
+from tests.journal.redis_servers import RedisServer
 from tests.transport.programs import ROOT, START
 from tests.transport.test_consumer import Page
 from tests.transport.test_feed import reaches
@@ -197,3 +199,46 @@ async def acknowledge(page: Page) -> None:
     while True:
         page.say(f'{{"type": "ack", "frame": {page.consumer.frames_sent}}}')
         await asyncio.sleep(0.01)
+
+
+def test_a_redis_that_goes_and_comes_back_is_followed_again(tmp_path: Path) -> None:
+    """The feed says why nothing comes, and goes on by itself under another epoch, through the group too."""
+    with RedisServer(tmp_path / "redis", "--save", "") as server:
+
+        async def follow(feed: Feed, journal: Journal) -> None:
+            loop = asyncio.get_running_loop()
+            await reaches(feed, await appended(journal, 3, "before"))
+            await listened_to(server.url, journal)
+            epoch = feed.epoch
+            await loop.run_in_executor(None, server.kill)
+            deadline = time.monotonic() + PATIENCE
+            while feed.problem is None:
+                assert time.monotonic() < deadline
+                await asyncio.sleep(0.01)
+            assert "cannot be reached" in feed.problem.message
+            await loop.run_in_executor(None, server.start)
+            await appended(journal, 2, "after")
+            while feed.problem is not None or feed.epoch == epoch or feed.head != 2:
+                assert time.monotonic() < deadline
+                await asyncio.sleep(0.01)
+            await listened_to(server.url, journal)
+            await reaches(feed, await appended(journal, 2, "later"))
+
+        asyncio.run(following(server.url, follow))
+
+
+def test_a_new_epoch_that_holds_much_is_begun_near_its_end(tmp_path: Path) -> None:
+    """As when Redis restarts with all it had: history is not announced anew."""
+    with RedisServer(tmp_path / "redis", "--save", "", "--appendonly", "yes", "--appendfsync", "always") as server:
+
+        async def follow(feed: Feed, journal: Journal) -> None:
+            await reaches(feed, await appended(journal, 5_000, "before"))
+            epoch = feed.epoch
+            await asyncio.get_running_loop().run_in_executor(None, server.restart)
+            deadline = time.monotonic() + PATIENCE
+            while feed.epoch == epoch:
+                assert time.monotonic() < deadline
+                await asyncio.sleep(0.01)
+            assert feed.head == 5_000
+
+        asyncio.run(following(server.url, follow))
