@@ -122,7 +122,7 @@ def journal_url(settings: Settings) -> str:
             "A URL such as sqlite:////var/lib/app/journal.sqlite3 (four slashes for an absolute path),"
             " redis://host:6379/0 or memory:.",
         )
-    return url or settings.journal or f"sqlite:///{project_root() / '.livesignals' / 'journal.sqlite3'}"
+    return url or settings.journal or f"sqlite:///{project_folder() / 'journal.sqlite3'}"
 
 
 def project_root() -> Path:
@@ -135,6 +135,11 @@ def project_root() -> Path:
     path = Path(filename).resolve()
     depth = module.count(".") + (path.name == "__init__.py")
     return path.parents[depth]
+
+
+def project_folder() -> Path:
+    """Where the project's journal, recordings and search index are, unless a setting says otherwise."""
+    return project_root() / ".livesignals"
 
 
 def project_identity(url: str) -> str:

@@ -48,12 +48,16 @@ _SQLITE = "sqlite:///"
 _REDIS = ("redis", "unix:")
 
 
-def open_journal(url: str, *, project: str, retain_events: int, retain_bytes: int) -> Journal:
+def open_journal(
+    url: str, *, project: str, retain_events: int, retain_bytes: int, folder: Path | None = None
+) -> Journal:
     """The journal that a URL names. Touches nothing yet: that is left to its first use.
 
     ``sqlite:////var/lib/shop/signals.sqlite3`` is an absolute path, ``sqlite:///signals.sqlite3`` one below
     the working folder (as other Django tools read such URLs), ``memory:`` a journal in this process alone.
     ``redis://…`` and its kin are shared by many hosts, see `livesignals.journal.redis_address`.
+
+    Whoever reads a journal that is no file keeps a search index in the *folder*; without one there is none.
 
     *project* says whose it is; a journal of another project is refused with `JournalForeign`.
 
@@ -64,7 +68,7 @@ def open_journal(url: str, *, project: str, retain_events: int, retain_bytes: in
     if url.startswith(_REDIS):
         from livesignals.journal.redis import RedisJournal  # brings redis-py
 
-        return RedisJournal(url, project=project, retain_events=retain_events, retain_bytes=retain_bytes)
+        return RedisJournal(url, project=project, retain_events=retain_events, retain_bytes=retain_bytes, folder=folder)
     path = url.removeprefix(_SQLITE)
     if path == url or not path:
         raise ConfigurationError(

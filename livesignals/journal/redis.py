@@ -13,7 +13,9 @@ Each operation is one call of one script, redis.lua, and with it one atomic step
 """
 
 import secrets
+import threading
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from livesignals.events import Event, Record
@@ -30,6 +32,7 @@ from livesignals.journal.base import (
     Facets,
     Found,
     Histogram,
+    Indexed,
     Journal,
     Outcome,
     Outcomes,
@@ -44,7 +47,7 @@ from livesignals.journal.redis_server import Server
 
 if TYPE_CHECKING:
     from livesignals.filters import Filter
-    from livesignals.journal.redis_searching import Reader
+    from livesignals.journal.redis_searching import Searcher
 
 #: The Channels group to which batches are announced.
 GROUP = "livesignals"
@@ -58,17 +61,24 @@ _FAMILY = "family:"
 
 
 class RedisJournal(Journal):
-    """See `Journal`. Raises `ConfigurationError` for a URL that cannot be one of Redis."""
+    """See `Journal`. Who reads keeps a search index in the *folder*, if there is one.
 
-    def __init__(self, url: str, *, project: str, retain_events: int, retain_bytes: int) -> None:
+    Raises `ConfigurationError` for a URL that cannot be one of Redis.
+    """
+
+    def __init__(
+        self, url: str, *, project: str, retain_events: int, retain_bytes: int, folder: Path | None = None
+    ) -> None:
         super().__init__(project=project, retain_events=retain_events, retain_bytes=retain_bytes)
+        self._folder = folder
         self._server = Server(Address(url), project)
         self._begin()
 
     def _begin(self) -> None:
         self._known: dict[str, ledger.Known] = {}  # by process
         self._unanswered: dict[str, tuple[Sequence[Record], str]] = {}  # by process, with the name of the batch
-        self._opened: Reader | None = None
+        self._opened: Searcher | None = None
+        self._opening = threading.Lock()
         self._seen: list[bytes | None] | None = None  # by `changed`
 
     # Writing
@@ -142,13 +152,14 @@ class RedisJournal(Journal):
     # Reading
 
     @property
-    def _reader(self) -> "Reader":
-        reader = self._opened
-        if reader is None:
-            from livesignals.journal.redis_searching import Reader  # who only writes does without
+    def _reader(self) -> "Searcher":
+        with self._opening:
+            if self._opened is None:
+                from livesignals.journal.redis_searching import Searcher  # who only writes does without
 
-            reader = self._opened = Reader(self._server)
-        return reader
+                path = None if self._folder is None else self._folder / self._server.address.filename
+                self._opened = Searcher(self._server, path)
+            return self._opened
 
     def pins(self) -> list[Pin]:
         return self._reader.view().pins
@@ -177,6 +188,12 @@ class RedisJournal(Journal):
 
     def id_at(self, ts_us: int) -> int:
         return self._reader.id_at(ts_us)
+
+    def index(self, most: int) -> bool:
+        return self._reader.index_more(most)
+
+    def indexed(self) -> Indexed | None:
+        return self._reader.indexed()
 
     def get(self, event_id: int) -> Event | None:
         events = self.read(event_id - 1, 1, until=event_id)
@@ -245,16 +262,29 @@ class RedisJournal(Journal):
         problems, notice = redis_health.problems(self._server.info()), self.notice()
         if notice:
             problems.append(Problem("warning", notice, "Nothing is to be done; ids go on under another epoch."))
+        index = self._reader.index
+        if index is not None and index.problem:
+            problems.append(
+                Problem(
+                    "warning",
+                    f"searches look at each event, since the search index cannot be used: {index.problem}",
+                    f"The user of this process must be able to write to {index.path}.",
+                )
+            )
         return problems
 
     def described(self) -> str:
         return redis_health.described(self._server.info())
 
     def close(self) -> None:
+        if self._opened is not None:
+            self._opened.close()
         self._server.close()
 
     def abandon(self) -> None:
         self._server.abandon()
+        if self._opened is not None and self._opened.index is not None:
+            self._opened.index.abandon()
         self._begin()
 
 

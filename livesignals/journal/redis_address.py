@@ -9,6 +9,7 @@ redis-py, but for ``name``, and ``sentinel_username`` and ``sentinel_password``.
 import re
 from typing import Any
 from urllib.parse import SplitResult, parse_qsl, unquote, urlencode, urlsplit, urlunsplit
+from zlib import crc32
 
 from livesignals.exceptions import ConfigurationError
 
@@ -64,6 +65,11 @@ class Address:
         from redis.connection import parse_url  # who only shows an address does without
 
         self._options: dict[str, Any] = parse_url(self.url)  # type: ignore[no-untyped-call]
+
+    @property
+    def filename(self) -> str:
+        """Of what this host keeps for the journal at this address."""
+        return f"redis-{self.name}-{crc32(self.shown.encode()):08x}"
 
     def options(self) -> dict[str, Any]:
         """Of a connection, without where it goes."""

@@ -45,6 +45,7 @@ def get_journal() -> "Journal":
                     project=conf.project_identity(url),
                     retain_events=settings.retain_events,
                     retain_bytes=settings.retain_bytes,
+                    folder=conf.project_folder(),
                 )
             except ConfigurationError as error:
                 raise JournalUnavailable(str(error), error.hint) from None

@@ -2,6 +2,7 @@
 
 import itertools
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
@@ -20,13 +21,15 @@ OpenJournal = Callable[..., Journal]
 
 
 @pytest.fixture(params=BACKENDS)
-def make_journal(request: pytest.FixtureRequest) -> Iterator[OpenJournal]:
+def make_journal(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[OpenJournal]:
     """Opens the journal of a backend; keywords limit it."""
     opened: list[Journal] = []
     url = BACKENDS[request.param](request)
 
     def make(retain_events: int = 100_000, retain_bytes: int = 100_000_000) -> Journal:
-        journal = open_journal(url, project="shop", retain_events=retain_events, retain_bytes=retain_bytes)
+        journal = open_journal(
+            url, project="shop", retain_events=retain_events, retain_bytes=retain_bytes, folder=tmp_path / "index"
+        )
         opened.append(journal)
         return journal
 
