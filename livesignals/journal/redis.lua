@@ -297,15 +297,30 @@ function operations.sync(epoch, known, most)
     return {'ok', meta.epoch, number('evicted'), number('last'), call('HGETALL', PINS), number('pinning'), entries}
 end
 
--- The payloads of entries, and how transactions ended that were pending when they were stored.
+-- Lines of a text, by their numbers, ascending.
+local function picked(text, numbers)
+    local lines, line, from = {}, 1, 1
+    for wanted in string.gmatch(numbers, '%d+') do
+        for _ = line, tonumber(wanted) - 1 do from = string.find(text, '\n', from, true) + 1 end
+        line = tonumber(wanted)
+        local to = string.find(text, '\n', from, true)
+        lines[#lines + 1] = string.sub(text, from, to and to - 1 or -1)
+    end
+    return table.concat(lines, '\n')
+end
+
+-- The bodies in entries, and how transactions ended that were pending when they were stored. Each entry is followed by
+-- the places of those that are wanted; by "" when all are.
 function operations.fetch(...)
-    local payloads, states, seen = {}, {}, {}
-    for _, id in ipairs({...}) do
+    local asked, payloads, states, seen = {...}, {}, {}, {}
+    for i = 1, #asked, 2 do
+        local id, places = asked[i], asked[i + 1]
         local entry = call('XRANGE', EVENTS, id .. '-0', id .. '-0')[1] or
             call('XRANGE', KEPT, id .. '-0', id .. '-0')[1]
         if entry then
             local fields = fields_of(entry)
-            payloads[#payloads + 1] = {tonumber(id), fields.payload}
+            local payload = places == '' and fields.payload or picked(fields.payload, places)
+            payloads[#payloads + 1] = {tonumber(id), payload}
             if fields.pending ~= '' then
                 for transaction in pairs(cmsgpack.unpack(fields.pending)) do
                     local state = not seen[transaction] and call('HGET', STATES, transaction)

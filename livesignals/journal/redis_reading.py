@@ -3,9 +3,9 @@
 An entry may be evicted between the two; its events are then passed over, as if they had gone a moment earlier.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby, islice
-from typing import cast
+from typing import NamedTuple, cast
 
 from msgspec.structs import replace
 
@@ -63,31 +63,60 @@ class Reader:
 
     def _stored(self, view: View, ids: Iterable[int]) -> Iterator[tuple[int, bytes, dict[str, str]]]:
         """Ids and bodies as they were stored, with how transactions ended that were pending then."""
-        chunk: list[tuple[int, list[int]]] = []
+        columns = view.columns
+        chunk: list[_Wanted] = []
         most, held = FETCHED_FIRST, 0
-        for entry, group in groupby(ids, view.entry_of):
-            chunk.append((view.columns.lasts[entry], list(group)))
-            held += view.columns.lasts[entry] - view.columns.firsts[entry] + 1
+        for place, group in groupby(ids, view.entry_of):
+            wanted = _Wanted(columns.firsts[place], columns.lasts[place], list(group))
+            chunk.append(wanted)
+            held += wanted.cost
             if held >= most:
                 yield from self._fetched(view, chunk)
                 chunk, most, held = [], min(4 * most, FETCHED_EVENTS), 0
         if chunk:
             yield from self._fetched(view, chunk)
 
-    def _fetched(self, view: View, chunk: list[tuple[int, list[int]]]) -> Iterator[tuple[int, bytes, dict[str, str]]]:
-        epoch, payloads, flat = self._server.call("fetch", *(entry for entry, _ in chunk))
+    def _fetched(self, view: View, chunk: "list[_Wanted]") -> Iterator[tuple[int, bytes, dict[str, str]]]:
+        asked = [part for wanted in chunk for part in (wanted.last, wanted.places)]
+        epoch, payloads, flat = self._server.call("fetch", *asked)
         if epoch.decode() != view.bounds.epoch:
             raise JournalUnavailable("the journal began a new epoch while it was read", "Try again.")
         stored: dict[int, bytes] = dict(payloads)
-        states = {
-            transaction.decode(): state.decode() for transaction, state in zip(flat[::2], flat[1::2], strict=True)
-        }
-        for entry, ids in chunk:
-            if entry in stored:
-                bodies = stored[entry].split(b"\n")
-                first = entry - len(bodies) + 1
-                for event_id in ids:
-                    yield event_id, bodies[event_id - first], states
+        said = [text.decode() for text in flat]
+        states = dict(zip(said[::2], said[1::2], strict=True))
+        for wanted in chunk:
+            if wanted.last in stored:
+                bodies = dict(zip(wanted.fetched, stored[wanted.last].split(b"\n"), strict=True))
+                for event_id in wanted.ids:
+                    yield event_id, bodies[event_id], states
+
+
+class _Wanted(NamedTuple):
+    """Events of one entry, in the order in which they are wanted."""
+
+    first: int
+    last: int
+    ids: list[int]
+
+    @property
+    def is_sparse(self) -> bool:
+        """Whether Redis had better pick them out than send all."""
+        return len(self.ids) < (self.last - self.first + 1) // 4
+
+    @property
+    def fetched(self) -> Sequence[int]:
+        return sorted(self.ids) if self.is_sparse else range(self.first, self.last + 1)
+
+    @property
+    def places(self) -> str:
+        """As the script has them."""
+        return " ".join(str(event_id - self.first + 1) for event_id in self.fetched) if self.is_sparse else ""
+
+    @property
+    def cost(self) -> int:
+        """In events that are sent."""
+        count = self.last - self.first + 1
+        return max(len(self.ids), count // 8) if self.is_sparse else count
 
 
 def ids_of(view: View, low: int, high: int, *, downwards: bool = False) -> Iterator[int]:
