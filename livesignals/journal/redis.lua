@@ -171,62 +171,65 @@ end
 
 local operations = {}
 
--- token, batch, count, payload, pending, bytes, families, evict, times, roots, causes, errors, retain_events,
--- retain_bytes, trimmed_events, trimmed_bytes, channel, most to announce, then of rows of processes: name, what it has
--- to be, what it shall be.
-function operations.append(token, batch, count, payload, pending, bytes, families, evict_columns, times, roots, causes,
-                           errors, retain_events, retain_bytes, trimmed_events, trimmed_bytes, channel, most_announced,
-                           ...)
-    count, bytes = tonumber(count), tonumber(bytes)
-    if count > 0 then
-        local stored = call('HGET', BATCHES, token)
+local function add(last, count, payload, pending, bytes, families, evict_columns, times, roots, causes, errors)
+    local id = last .. '-0'
+    call('XADD', EVENTS, id, 'payload', payload, 'pending', pending)
+    call('XADD', DIRECTORY, id, 'n', count, 'evict', evict_columns, 'times', times, 'roots', roots, 'causes', causes,
+        'errors', errors, 'pending', pending)
+    if pending ~= '' then
+        for transaction, events in pairs(cmsgpack.unpack(pending)) do call('HINCRBY', PENDING, transaction, events) end
+    end
+    for family, events in pairs(cmsgpack.unpack(families)) do
+        set('family:' .. family, number('family:' .. family) + events)
+    end
+    set('bytes', number('bytes') + tonumber(bytes))
+    set('entries', number('entries') + 1)
+end
+
+-- Stores a batch: its process, its name, the limits of the ring and to what it is then trimmed, where it is announced
+-- and with how many bytes at most; how many entries it has, and what each has: the arguments of `add` but for the
+-- first. Then of rows of processes: name, what it has to be, what it shall be.
+function operations.append(process, batch, retain_events, retain_bytes, trimmed_events, trimmed_bytes, channel,
+                           most_announced, entries, ...)
+    local rest, parts = {...}, 10
+    local rows = tonumber(entries) * parts + 1
+    if rows > 1 then
+        local stored = call('HGET', BATCHES, process)
         local name, first, last = string.match(stored or '', '^(%S+) (%d+) (%d+)$')
         -- The answer was lost on its way, and the process tries again.
         if name == batch then return {'ok', meta.epoch, tonumber(first), tonumber(last)} end
     end
-    local rows = {...}
-    for i = 1, #rows, 3 do
-        if (call('HGET', PROCESSES, rows[i]) or '') ~= rows[i + 1] then
+    for i = rows, #rest, 3 do
+        if (call('HGET', PROCESSES, rest[i]) or '') ~= rest[i + 1] then
             return {'rows', meta.epoch, call('HGETALL', PROCESSES)}
         end
     end
-    for i = 1, #rows, 3 do
-        if rows[i + 2] == '' and rows[i] ~= '' then
-            call('HDEL', PROCESSES, rows[i])
-            call('HDEL', BATCHES, rows[i])
-        else
-            call('HSET', PROCESSES, rows[i], rows[i + 2])
-        end
+    local first, last, payloads, size = number('last') + 1, number('last'), {}, 0
+    for i = 1, rows - 1, parts do
+        last = last + tonumber(rest[i])
+        add(last, unpack(rest, i, i + parts - 1))
+        payloads[#payloads + 1] = rest[i + 1]
+        size = size + #rest[i + 1]
     end
-    local first = number('last') + 1
-    local last = first + count - 1
-    if count > 0 then
-        local id = last .. '-0'
-        call('XADD', EVENTS, id, 'payload', payload, 'pending', pending)
-        call('XADD', DIRECTORY, id, 'n', count, 'evict', evict_columns, 'times', times, 'roots', roots,
-            'causes', causes, 'errors', errors, 'pending', pending)
-        if pending ~= '' then
-            for transaction, events in pairs(cmsgpack.unpack(pending)) do
-                call('HINCRBY', PENDING, transaction, events)
-            end
-        end
-        for family, events in pairs(cmsgpack.unpack(families)) do
-            set('family:' .. family, number('family:' .. family) + events)
-        end
-        call('HSET', BATCHES, token, batch .. ' ' .. first .. ' ' .. last)
-        set('last', last)
-        set('bytes', number('bytes') + bytes)
-        set('entries', number('entries') + 1)
-        if last - number('evicted') > tonumber(retain_events) or number('bytes') > tonumber(retain_bytes) then
-            evict(tonumber(trimmed_events), tonumber(trimmed_bytes), 2 * count)
+    for i = rows, #rest, 3 do
+        if rest[i + 2] == '' and rest[i] ~= '' then
+            call('HDEL', PROCESSES, rest[i])
+            call('HDEL', BATCHES, rest[i])
+        else
+            call('HSET', PROCESSES, rest[i], rest[i + 2])
         end
     end
     wrote()
-    if count > 0 then
+    if rows > 1 then
+        call('HSET', BATCHES, process, batch .. ' ' .. first .. ' ' .. last)
+        set('last', last)
+        if last - number('evicted') > tonumber(retain_events) or number('bytes') > tonumber(retain_bytes) then
+            evict(tonumber(trimmed_events), tonumber(trimmed_bytes), 2 * (last - first + 1))
+        end
         -- What channels_redis's pub/sub layer makes of a message, so that it is announced in this same step: in the
         -- order of ids over all processes, and without being transferred twice.
         local message = {type = 'livesignals.batch', epoch = meta.epoch, after = first - 1, last = last}
-        if #payload <= tonumber(most_announced) then message.bodies = payload end
+        if size <= tonumber(most_announced) then message.bodies = table.concat(payloads, '\n') end
         redis.pcall('PUBLISH', channel, cmsgpack.pack(message)) -- who may not, is found by those who look
     end
     return {'ok', meta.epoch, first, last}

@@ -3,7 +3,8 @@
 Keys begin with ``livesignals:{NAME}:``, all in one slot of a cluster:
 
 - ``meta``: format, project, epoch, the run of Redis that it belongs to, and the figures of the ring
-- ``events``: a stream, an entry a batch, whose id is that of its last event; ``directory``: what is small of the same
+- ``events``: a stream, one or more entries a batch, whose ids are those of their last events; ``directory``: what is
+  small of the same
 - ``kept``, ``kept_directory``: entries with pinned events, once they are evicted; ``pins``: the ranges
 - ``processes``: reports; ``batches``: the last batch of each process, so that one whose answer was lost is known again
 - ``pending``: transactions that had not ended when events of theirs were stored, with the number of these events;
@@ -42,7 +43,7 @@ from livesignals.journal.base import (
     Tail,
 )
 from livesignals.journal.redis_address import Address
-from livesignals.journal.redis_entries import batch_of
+from livesignals.journal.redis_entries import entries_of
 from livesignals.journal.redis_server import Server
 
 if TYPE_CHECKING:
@@ -76,7 +77,7 @@ class RedisJournal(Journal):
 
     def _begin(self) -> None:
         self._known: dict[str, ledger.Known] = {}  # by process
-        self._unanswered: dict[str, tuple[Sequence[Record], str]] = {}  # by process, with the name of the batch
+        self._unanswered: dict[str, tuple[Sequence[Record], str]] = {}  # by process, with the batch's name
         self._opened: Searcher | None = None
         self._opening = threading.Lock()
         self._seen: list[bytes | None] | None = None  # by `changed`
@@ -84,10 +85,13 @@ class RedisJournal(Journal):
     # Writing
 
     def append(self, records: Sequence[Record], report: ProcessReport) -> Appended:
-        batch, counted, process = batch_of(records), accounts.sends_counted(records), report.process
-        waiting = self._unanswered.pop(process, None)
+        entries, counted, process = entries_of(records), accounts.sends_counted(records), report.process
+        waiting = self._unanswered.get(process)
         name = waiting[1] if waiting is not None and waiting[0] is records else secrets.token_hex(8)
+        if records:
+            self._unanswered[process] = records, name  # until it is known to be stored; it may be all the same
         limits = (self.retain_events, self.retain_bytes, *self._trimmed())
+        parts = [part for entry in entries for part in entry]
         known = self._known.get(process)
         if known is not None:
             changes, stored = ledger.next_change(report, len(records), counted, known)
@@ -96,16 +100,13 @@ class RedisJournal(Journal):
             changes, stored = ledger.changes(report, len(records), counted, None, figures["epoch"].decode(), rows)
         for _ in range(ATTEMPTS):
             flat = [part for change in changes for part in change]
-            try:
-                answer = self._server.call(
-                    "append", process, name, *batch, *limits, self._channel, ANNOUNCED_BYTES, *flat
-                )
-            except JournalUnavailable:
-                self._unanswered[process] = records, name  # it may have been stored all the same
-                raise
+            rest = (*limits, self._channel, ANNOUNCED_BYTES, len(entries), *parts, *flat)
+            answer = self._server.call("append", process, name, *rest)
             if answer[0] != b"rows":
                 epoch = answer[0].decode()
                 self._known[process] = stored._replace(epoch=epoch)
+                if records:
+                    del self._unanswered[process]
                 return Appended(epoch, answer[1], answer[2])
             changes, stored = ledger.changes(
                 report, len(records), counted, known, answer[1].decode(), _texts(answer[2])

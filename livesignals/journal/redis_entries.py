@@ -1,4 +1,4 @@
-"""A batch as a Redis journal stores it: one entry with the bodies, and one of a directory with what is small.
+"""A batch as a Redis journal stores it: entries with the bodies, and as many of a directory with what is small.
 
 Bodies are lines of JSON. The directory's columns have one number for each event, in the byte order of most machines.
 """
@@ -19,8 +19,12 @@ _pack = msgspec.msgpack.Encoder().encode
 TIMES, HASHES = "q", "I"  # types of arrays, of 8 and of 4 bytes
 
 
-class Batch(NamedTuple):
-    """The parts of a batch, in the order in which the script takes them."""
+#: An entry is read as a whole: more events cost more where one of them is wanted, fewer cost more to store.
+ENTRY_EVENTS = 128
+
+
+class Entry(NamedTuple):
+    """The parts of an entry, in the order in which the script takes them."""
 
     events: int
     payload: bytes
@@ -34,12 +38,17 @@ class Batch(NamedTuple):
     errors: bytes  # a byte each
 
 
-def batch_of(records: Sequence[Record]) -> Batch:
+def entries_of(records: Sequence[Record]) -> list[Entry]:
+    """A batch."""
+    return [_entry_of(records[begin : begin + ENTRY_EVENTS]) for begin in range(0, len(records), ENTRY_EVENTS)]
+
+
+def _entry_of(records: Sequence[Record]) -> Entry:
     families = Counter(record.family for record in records)
     pending = Counter(record.tx_id for record in records if record.tx_state == "pending" and record.tx_id)
     sizes = [record.size for record in records]
     places = {family: place for place, family in enumerate(families)}
-    return Batch(
+    return Entry(
         len(records),
         b"\n".join([record.body for record in records]),
         _pack(pending) if pending else b"",
