@@ -1,6 +1,7 @@
 -- All that a Redis journal does in its server, each call as one atomic step. See redis.py for the keys.
 --
--- ARGV: the operation, the project ("": any), an epoch to begin if one has to begin, then what the operation takes.
+-- ARGV: the operation, the project ("": any), an epoch to begin if one has to begin, "" or "cluster", then what the
+-- operation takes.
 -- Returns {"ok", …}, {"foreign", what it is}, or what the operation says.
 
 local META, EVENTS, DIRECTORY, PROCESSES, BATCHES = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
@@ -186,6 +187,16 @@ local function add(last, count, payload, pending, bytes, families, evict_columns
     set('entries', number('entries') + 1)
 end
 
+-- What channels_redis's pub/sub layer makes of a message, so that it is announced in the step that stores it: in the
+-- order of ids over all processes, and without being transferred twice.
+local function announce(channel, first, last, payloads, is_whole)
+    -- A node of a cluster does not know who listens to the others.
+    if ARGV[4] == '' and redis.pcall('PUBSUB', 'NUMSUB', channel)[2] == 0 then return end
+    local message = {type = 'livesignals.batch', epoch = meta.epoch, after = first - 1, last = last}
+    if is_whole then message.bodies = table.concat(payloads, '\n') end
+    redis.pcall('PUBLISH', channel, cmsgpack.pack(message)) -- who may not, is found by those who look
+end
+
 -- Stores a batch: its process, its name, the limits of the ring and to what it is then trimmed, where it is announced
 -- and with how many bytes at most; how many entries it has, and what each has: the arguments of `add` but for the
 -- first. Then of rows of processes: name, what it has to be, what it shall be.
@@ -226,11 +237,7 @@ function operations.append(process, batch, retain_events, retain_bytes, trimmed_
         if last - number('evicted') > tonumber(retain_events) or number('bytes') > tonumber(retain_bytes) then
             evict(tonumber(trimmed_events), tonumber(trimmed_bytes), 2 * (last - first + 1))
         end
-        -- What channels_redis's pub/sub layer makes of a message, so that it is announced in this same step: in the
-        -- order of ids over all processes, and without being transferred twice.
-        local message = {type = 'livesignals.batch', epoch = meta.epoch, after = first - 1, last = last}
-        if size <= tonumber(most_announced) then message.bodies = table.concat(payloads, '\n') end
-        redis.pcall('PUBLISH', channel, cmsgpack.pack(message)) -- who may not, is found by those who look
+        announce(channel, first, last, payloads, size <= tonumber(most_announced))
     end
     return {'ok', meta.epoch, first, last}
 end
@@ -404,6 +411,6 @@ end
 
 local foreign = settle()
 if foreign then return {'foreign', foreign, meta.project or ''} end
-local answer = operations[ARGV[1]](unpack(ARGV, 4))
+local answer = operations[ARGV[1]](unpack(ARGV, 5))
 save()
 return answer

@@ -53,7 +53,7 @@ if TYPE_CHECKING:
 #: The Channels group to which batches are announced.
 GROUP = "livesignals"
 #: A batch with more bytes is announced without them: who wants it reads the journal.
-ANNOUNCED_BYTES = 2**20
+ANNOUNCED_BYTES = 2**21
 CHUNK_EVENTS = 1_000  # the most that one call evicts
 CHUNK_OUTCOMES = 1_000
 #: How often a batch or pin is tried anew because others were faster.

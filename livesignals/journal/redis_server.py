@@ -81,7 +81,8 @@ class Server:
     def call(self, operation: str, *arguments: Any) -> list[Any]:
         """Run an operation of the script. What it returned, without the "ok". Raises `JournalError`."""
         text, sha = _script()
-        values = (*self._keys, operation, self._project, secrets.token_hex(8), *arguments)
+        kind = "cluster" if self.address.kind == "cluster" else ""
+        values = (*self._keys, operation, self._project, secrets.token_hex(8), kind, *arguments)
         with self._explained():
             client = self.client()
             try:

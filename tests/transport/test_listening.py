@@ -86,7 +86,7 @@ def test_batches_of_four_writers_come_in_the_order_of_their_ids(url: str) -> Non
 def test_a_batch_that_is_long_is_announced_by_its_ids(url: str) -> None:
     """What the journal holds is not sent through the group in one piece of any size."""
     journal = opened(url)
-    long = [make_event(kwargs={"text": "x" * 200_000}) for _ in range(10)]
+    long = [make_event(kwargs={"text": "x" * 300_000}) for _ in range(10)]
     (message,) = asyncio.run(heard(journal, lambda: void(Sender(journal).append(long)), until=10))
     assert (message["after"], message["last"], "bodies" in message) == (0, 10, False)
     journal.close()
@@ -148,7 +148,7 @@ def test_what_is_only_announced_by_its_ids_is_read(url: str) -> None:
     """And goes to consumers with the rest, in order."""
 
     async def follow(feed: Feed, journal: Journal) -> None:
-        await reaches(feed, await appended(journal, 10, "long", kwargs={"text": "x" * 200_000}))
+        await reaches(feed, await appended(journal, 10, "long", kwargs={"text": "x" * 300_000}))
         await reaches(feed, await appended(journal, 2, "short"))
 
     asyncio.run(following(url, follow))
