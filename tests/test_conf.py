@@ -221,6 +221,36 @@ class TestWhereTheJournalIs:
         monkeypatch.setenv("LIVESIGNALS_JOURNAL", "")
         assert conf.journal_url(conf.Settings(journal="memory:")) == "memory:"
 
+    @pytest.mark.parametrize("scheme", conf.REDIS_SCHEMES)
+    def test_it_may_be_in_redis(self, monkeypatch: pytest.MonkeyPatch, scheme: str) -> None:
+        """Wherever that is."""
+        assert conf.journal_url(conf.Settings(journal=f"{scheme}host/0")) == f"{scheme}host/0"
+        monkeypatch.setenv("LIVESIGNALS_JOURNAL", f"{scheme}host/1")
+        assert conf.journal_url(conf.Settings()) == f"{scheme}host/1"
+
+
+class TestWhoseTheJournalIs:
+    def test_a_file_is_of_the_project_in_its_folder(self) -> None:
+        """Two checkouts of a project are two projects."""
+        assert conf.project_identity("sqlite:///journal.sqlite3") == str(conf.project_root())
+
+    def test_on_all_hosts_a_project_is_the_same(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Whatever folder it is in."""
+        identity = conf.project_identity("redis://host")
+        monkeypatch.setattr(conf, "project_root", lambda: Path("/somewhere/else"))
+        assert conf.project_identity("redis://host") == identity
+
+    def test_projects_with_urls_of_the_same_name_are_told_apart(self) -> None:
+        """By their SECRET_KEY, which is not to be found out from what is stored."""
+        with override_settings(SECRET_KEY="one", ROOT_URLCONF="config.urls"):
+            one = conf.project_identity("redis://host")
+        with override_settings(SECRET_KEY="two", ROOT_URLCONF="config.urls"):
+            two = conf.project_identity("redis://host")
+        assert one != two
+        assert one.partition(" ")[0] == two.partition(" ")[0] == "config.urls"
+        with override_settings(SECRET_KEY=""):
+            assert conf.project_identity("redis://host")
+
 
 class TestProjectRoot:
     @pytest.mark.parametrize(

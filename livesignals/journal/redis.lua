@@ -284,6 +284,8 @@ end
 
 -- Reading
 
+function operations.bounds() return {'ok', meta.epoch, number('evicted') + 1, number('last')} end
+
 function operations.figures()
     save()
     return {'ok', call('HGETALL', META), call('HGETALL', PROCESSES)}

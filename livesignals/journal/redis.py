@@ -166,8 +166,8 @@ class RedisJournal(Journal):
         return self._reader.view().pins
 
     def bounds(self) -> Bounds:
-        figures, _ = self._figures()
-        return Bounds(figures["epoch"].decode(), int(figures["evicted"]) + 1, int(figures["last"]))
+        epoch, first, last = self._server.call("bounds")
+        return Bounds(epoch.decode(), first, last)
 
     def read(self, after: int, limit: int, until: int | None = None) -> list[Event]:
         return self._reader.read(after, limit, until)

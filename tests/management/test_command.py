@@ -616,6 +616,23 @@ def test_a_file_that_is_not_sqlite_is_set_aside_and_doctor_tells(site: Site, pat
     assert "post_save" in site.livesignals("tail", "--no-follow", "sender:shop.Tag", journal=path)
 
 
+def test_a_journal_in_redis_is_read_as_one_in_a_file(site: Site, redis_url: str) -> None:
+    """By processes that have only the URL in common; doctor says what it is stored in, and no password."""
+    url = f"{redis_url}?name=commands"
+    saved = site.run("shell", "-v0", "-c", SAVE, journal=url)
+    assert (saved.returncode, saved.stderr) == (0, "")
+    assert "post_save" in site.livesignals("tail", "--no-follow", "sender:shop.Tag", journal=url)
+    said = site.livesignals("doctor", journal=url)
+    assert f"journal   {url}\n" in said
+    assert "stored in Redis " in said
+    assert "nothing is wrong" in said
+    doctor = site.run("livesignals", "doctor", journal="redis://:hunter2@127.0.0.1:1/0")
+    assert doctor.returncode == 1
+    assert "journal   redis://:***@127.0.0.1:1/0" in doctor.stdout
+    assert "cannot be reached" in doctor.stdout
+    assert "hunter2" not in doctor.stdout + doctor.stderr
+
+
 def test_a_url_that_names_no_journal_is_explained_and_the_project_runs_on(site: Site) -> None:
     """A mistake in the environment is as harmless as one in the settings."""
     url = "postgres://shop@db/signals"
