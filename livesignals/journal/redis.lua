@@ -47,7 +47,7 @@ local function new_epoch(run, notice)
 end
 
 local function empty()
-    call('DEL', EVENTS, DIRECTORY, OUTCOMES, STATES, PENDING, PINS, KEPT, KEPT_DIRECTORY)
+    call('UNLINK', EVENTS, DIRECTORY, OUTCOMES, STATES, PENDING, PINS, KEPT, KEPT_DIRECTORY)
     for name in pairs(meta) do
         if string.sub(name, 1, 7) == 'family:' then
             set(name, 0)

@@ -14,6 +14,8 @@ from livesignals.journal import Announcements
 logger = logging.getLogger("livesignals")
 
 RETRY_SECONDS = 1.0
+#: Batches that wait at most, since the layer's queue has no bound; beyond that they are read from the journal.
+MOST_WAITING = 100
 
 
 class Listener:
@@ -49,7 +51,12 @@ class Listener:
             # What was announced until now is only to be read.
             await self._take({"type": "livesignals.batch", "epoch": "", "after": 0, "last": 0})
             while True:
-                await self._take(await layer.receive(channel))
+                message = await layer.receive(channel)
+                waiting = layer.channels[channel]
+                if waiting.qsize() > MOST_WAITING:
+                    while not waiting.empty():
+                        waiting.get_nowait()
+                await self._take(message)
         finally:
             await layer.flush()
 

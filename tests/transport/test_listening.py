@@ -19,8 +19,9 @@ from livesignals.events import decode
 from livesignals.exceptions import JournalUnavailable
 from livesignals.journal import Journal, Tail, open_journal
 from livesignals.journal.redis import RedisJournal
+from livesignals.transport import listening
 from livesignals.transport.feed import Feed
-from livesignals.transport.listening import lines_of
+from livesignals.transport.listening import Listener, lines_of
 from tests.journal.building import Sender, make_event, make_events
 from tests.journal.redis_servers import RedisServer
 from tests.transport.programs import ROOT, START
@@ -152,6 +153,43 @@ def test_what_is_only_announced_by_its_ids_is_read(url: str) -> None:
         await reaches(feed, await appended(journal, 2, "short"))
 
     asyncio.run(following(url, follow))
+
+
+def test_what_comes_faster_than_it_can_be_taken_does_not_pile_up(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is dropped here and read from the journal; what comes afterwards is heard again."""
+    monkeypatch.setattr(listening, "MOST_WAITING", 10)
+    journal = opened(url)
+    taken: list[int] = []
+
+    async def hold_up() -> None:
+        gate = asyncio.Event()
+
+        async def take(message: dict[str, Any]) -> None:
+            taken.append(message["last"])
+            await gate.wait()
+
+        announcements = journal.announcements()
+        assert announcements is not None
+        listener = Listener(take)
+        listener.start(announcements)
+        await listened_to(url, journal)
+        for number in range(60):
+            await appended(journal, 1, f"process-{number}")
+        deadline, last = time.monotonic() + PATIENCE, 60
+        while sum(queue.qsize() for queue in listener._layer.channels.values()) < 60:
+            assert time.monotonic() < deadline
+            await asyncio.sleep(0.005)
+        gate.set()
+        while taken[-1] <= 60:
+            assert time.monotonic() < deadline
+            last = await appended(journal, 1, f"process-{last + 1}")
+            await asyncio.sleep(0.01)
+        listener.stop()
+        await asyncio.sleep(0.1)
+
+    asyncio.run(hold_up())
+    assert len([last for last in taken if last <= 60]) <= 12
+    journal.close()
 
 
 def test_a_page_follows_what_a_process_on_another_host_sends(url: str) -> None:
