@@ -59,8 +59,8 @@ _TROUBLES = {
 @cache
 def _script() -> tuple[str, str]:
     """The text, and the name by which Redis knows it."""
-    text = Path(__file__).with_name("redis.lua").read_text()
-    return text, hashlib.sha1(text.encode()).hexdigest()
+    text = Path(__file__).with_name("redis.lua").read_text("utf-8")
+    return text, hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest()
 
 
 _abandoned: list[Any] = []  # never collected, since that would close what the parent has open

@@ -15,8 +15,6 @@ import redis
 
 from tests.processes import Program, free_port
 
-PATIENCE = 20.0
-
 
 class RedisServer:
     """A redis-server on a port that it keeps over restarts; entering it starts it."""
