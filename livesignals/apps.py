@@ -39,7 +39,7 @@ def attach() -> None:
     except ConfigurationError:
         return  # the system check says what is wrong
     if conf.is_enabled(settings) and not capture.is_attached():
-        capture.configure(settings.signals, settings.count, settings.flood)
+        capture.configure(settings.signals, settings.count, settings.flood, settings.sample)
         capture.set_sink(get_flusher().put)
         capture.set_count_sink(get_flusher().ledger.add)
         capture.set_outcome_sink(get_flusher().put_outcome)

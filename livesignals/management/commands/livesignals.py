@@ -285,7 +285,7 @@ class Command(BaseCommand):
         for reason, count in counts.dropped.items():
             self.stdout.write(f"  dropped  {count}: {reason}")
         if counts.counted:
-            self.stdout.write(f"counted   {counts.counted:,} sends instead of kept, as COUNT and FLOOD say")
+            self.stdout.write(f"counted   {counts.counted:,} sends instead of kept, as COUNT, SAMPLE and FLOOD say")
         self.stdout.write(f"retained  {counts.retained} events, {counts.bytes} bytes")
         indexed = journal.indexed()
         if indexed is not None:
