@@ -60,9 +60,9 @@ def _parent(event: Event) -> str:
 
 
 def _pending(event: Event) -> str:
-    """The transaction whose outcome the row waits for."""
+    """The transaction whose outcome the row waits for; of one that was given up it may still come."""
     transaction = event.transaction
-    if transaction is None or transaction.state != "pending":
+    if transaction is None or transaction.state not in ("pending", "unknown"):
         return ""
     return f' data-tx="{text(transaction.id)}"'
 

@@ -29,7 +29,8 @@ class ProcessReport(Struct, frozen=True, kw_only=True):
     """Cumulative figures of one process: ``captured == stored + sum(dropped.values()) + buffered``.
 
     A count, which stands for many sends, is one event in them as any other. The journal fills in ``stored`` and
-    ``counted`` itself. It also adds reasons of its own to ``dropped``, see `livesignals.journal.accounts`.
+    ``counted`` itself, and whether the process is gone. It also adds reasons of its own to ``dropped``, see
+    `livesignals.journal.accounts`.
     """
 
     process: str  # a token of its own for each process, also after a fork
@@ -43,12 +44,14 @@ class ProcessReport(Struct, frozen=True, kw_only=True):
     dropped: dict[str, int] = {}  # reason: count
     buffered: int = 0
     counted: int = 0  # sends that were counted instead of kept: what the counts among the stored events stand for
+    is_gone: bool = False  # as `Journal.take_for_gone` says, until it reports again
+    was_gone: bool = False  # it was taken for gone, and reported again
 
 
 class Outcome(Struct, frozen=True):
     """How a transaction ended."""
 
-    tx_id: str
+    tx_id: str  # the token of its process, "-", and what tells it apart there
     state: Literal["committed", "rolled_back", "unknown"]
 
 
@@ -178,7 +181,10 @@ class Journal(ABC):
 
     @abstractmethod
     def resolve(self, outcomes: Sequence[Outcome]) -> int:
-        """Write into pending events how their transactions ended. Says how many events that concerned."""
+        """Write into pending events how their transactions ended. Says how many events that concerned.
+
+        Also into those that say "unknown" since their process was taken for gone.
+        """
 
     @abstractmethod
     def outcomes_after(self, number: int) -> Outcomes:
@@ -272,6 +278,15 @@ class Journal(ABC):
         """The last report of each process that wrote lately, the latest first."""
 
     @abstractmethod
+    def take_for_gone(self, reports: Sequence[ProcessReport]) -> int:
+        """Account for processes that ended without a word: what they had buffered is dropped, and how their open
+        transactions ended is unknown. Says of how many.
+
+        Only those whose last report is still the one of *reports*. Should one be alive after all, its next report and
+        `resolve` put everything right. See `livesignals.journal.liveness`.
+        """
+
+    @abstractmethod
     def changed(self) -> bool:
         """Whether anything was written, by any process, since the last call. True at first. Cheap."""
 
@@ -298,6 +313,11 @@ class Journal(ABC):
     @abstractmethod
     def abandon(self) -> None:
         """In the child of a fork: forget what the parent had open. The next call opens it anew."""
+
+
+def process_of(tx_id: str) -> str:
+    """The token of the process whose transaction it is."""
+    return tx_id.rpartition("-")[0]
 
 
 def facet_values(event: Event, field: str) -> set[str]:

@@ -31,6 +31,7 @@ from livesignals.journal.base import (
     ProcessReport,
     Tail,
     facet_values,
+    process_of,
 )
 
 if TYPE_CHECKING:
@@ -131,8 +132,8 @@ class MemoryJournal(Journal):
         resolved: Counter[str] = Counter()
         with self._lock:
             for entry in (*self._pinned, *self._entries):
-                tx_id = entry.record.tx_id
-                if entry.record.tx_state == "pending" and tx_id in states:
+                tx_id, said = entry.record.tx_id, entry.record.tx_state
+                if tx_id in states and (said == "pending" or (said == "unknown" and states[tx_id] != said)):
                     entry.resolve(states[tx_id])
                     resolved[tx_id] += 1
             for tx_id in filter(resolved.__contains__, states):
@@ -140,6 +141,23 @@ class MemoryJournal(Journal):
                 self._outcomes.append((self._outcome, tx_id, states[tx_id]))
             self._writes += 1
         return resolved.total()
+
+    def take_for_gone(self, reports: Sequence[ProcessReport]) -> int:
+        with self._lock:
+            ended = []
+            for report in reports:
+                known = self._reports.get(report.process)
+                if known is not None and known.seen_ts == report.seen_ts and not known.is_gone:
+                    self._reports[report.process] = accounts.ended(known)
+                    ended.append(report.process)
+            self._writes += bool(ended)
+            open_ones = {
+                entry.record.tx_id
+                for entry in (*self._pinned, *self._entries)
+                if entry.record.tx_state == "pending" and process_of(entry.record.tx_id or "") in ended
+            }
+        self.resolve([Outcome(tx_id, "unknown") for tx_id in open_ones if tx_id])
+        return len(ended)
 
     def outcomes_after(self, number: int) -> Outcomes:
         with self._lock:

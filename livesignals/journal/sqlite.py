@@ -14,11 +14,10 @@ from typing import TYPE_CHECKING, cast
 
 from livesignals.events import Event, Record, decode_stored, splice
 from livesignals.exceptions import JournalError
-from livesignals.journal import accounts, sqlite_pins
+from livesignals.journal import accounts, sqlite_outcomes, sqlite_pins
 from livesignals.journal import sqlite_ledger as ledger
 from livesignals.journal import sqlite_packs as packs
 from livesignals.journal.base import (
-    KEPT_OUTCOMES,
     TAIL_LIMIT,
     TREE_LIMIT,
     Appended,
@@ -94,25 +93,19 @@ class SqliteJournal(Journal):
 
     def resolve(self, outcomes: Sequence[Outcome]) -> int:
         def write(connections: Connections) -> int:
-            resolved = 0
             with connections.writing() as connection:
-                figures = ledger.counters(connection)
-                number = figures["outcome"]
-                for outcome in outcomes:
-                    changed = packs.resolve(connection, outcome)
-                    for table in ("events", "pinned") if figures.get(ledger.PINS) else ("events",):
-                        changed += packs.set_state(connection, table, outcome.tx_id, outcome.state)
-                    if changed:
-                        resolved += changed
-                        number += 1
-                        connection.execute(
-                            "INSERT INTO outcomes VALUES (?, ?, ?)", (number, outcome.tx_id, outcome.state)
-                        )
-                connection.execute("UPDATE counters SET value = ? WHERE name = 'outcome'", (number,))
-                connection.execute("DELETE FROM outcomes WHERE number <= ?", (number - KEPT_OUTCOMES,))
-            return resolved
+                return sqlite_outcomes.settle(connection, outcomes)
 
         return self._file.run(write) if outcomes else 0
+
+    def take_for_gone(self, reports: Sequence[ProcessReport]) -> int:
+        def write(connections: Connections) -> int:
+            with connections.writing() as connection:
+                ended = ledger.end(connection, reports)
+                sqlite_outcomes.orphan(connection, ended)
+                return len(ended)
+
+        return self._file.run(write) if reports else 0
 
     def prune(self, keep_events: int | None = None, keep_bytes: int | None = None) -> int:
         keep_events = self.retain_events if keep_events is None else keep_events

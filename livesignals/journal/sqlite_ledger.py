@@ -6,7 +6,7 @@ is also how many events were ever stored.
 """
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import cast
 
 import apsw
@@ -140,12 +140,31 @@ def store_report(
     if before is None:
         if known is not None and known.process == report.process:
             # It was taken for gone and folded into the total: take it out again.
-            before = known
-            _write(connection, accounts.total([_folded(connection)], [accounts.ended(known)]))
+            before = accounts.ended(known)
+            _write(connection, accounts.total([_folded(connection)], [before]))
         _fold(connection)
     report = accounts.stored(report, before, events, counted)
     _write(connection, report)
     return report
+
+
+def end(connection: apsw.Connection, gone: Sequence[ProcessReport]) -> list[ProcessReport]:
+    """Take processes for gone whose last report is still that of *gone*. Returns those that were not so before."""
+    stored = {report.process: report for report in reports(connection)}
+    ended = [
+        stored[each.process]
+        for each in gone
+        if each.process in stored and stored[each.process].seen_ts == each.seen_ts and not stored[each.process].is_gone
+    ]
+    for report in ended:
+        _write(connection, accounts.ended(report))
+    return ended
+
+
+def was_taken_for_gone(connection: apsw.Connection, process: str) -> bool:
+    """Whether the process is, or once was, taken for gone."""
+    row = connection.execute("SELECT report FROM processes WHERE process = ?", (process,)).get
+    return bool(row) and (_decode(row).is_gone or _decode(row).was_gone)
 
 
 def _folded(connection: apsw.Connection) -> ProcessReport:

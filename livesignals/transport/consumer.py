@@ -452,6 +452,7 @@ class LiveConsumer(AsyncWebsocketConsumer):
             "dropped_reasons": counts.dropped if counts else {},
             "buffered": counts.buffered if counts else 0,
             "counted": counts.counted if counts else 0,
+            "processes": feed.processes,
             "retained": counts.retained if counts else 0,
             "evicted": counts.evicted if counts else 0,
             "families": counts.by_family if counts else {},

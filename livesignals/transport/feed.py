@@ -21,6 +21,7 @@ from msgspec import Struct
 from livesignals.events import Event, decode
 from livesignals.exceptions import JournalError
 from livesignals.journal import Bounds, Counts, Journal
+from livesignals.journal.liveness import notice_gone
 
 logger = logging.getLogger("livesignals")
 
@@ -34,6 +35,8 @@ BATCH_EVENTS = 1_000
 RENDERED_ROWS = 2_000
 POLL_SECONDS = 0.01
 COUNTS_SECONDS = 0.5
+#: How often it is looked whether processes are gone.
+PROCESSES_SECONDS = 2.0
 #: Indexed at a time; the pause after it keeps the thread from taking more than half of the time.
 INDEX_EVENTS = 250
 INDEX_SECONDS = 0.25
@@ -76,6 +79,8 @@ class Feed:
         self.oldest: Event | None = None
         self.newest: Event | None = None
         self.rate = 0.0
+        self.processes = 0  # that are alive
+        self._processes_at = 0.0
         self.problem: Problem | None = None
 
     async def watch(self) -> None:
@@ -247,6 +252,10 @@ class Feed:
             self.oldest = next(iter(journal.read(self.bounds.first - 1, 1)), None)
         if self.newest is None:
             self.newest = next(iter(journal.read(self.bounds.last - 1, 1)), None)
+        if self.group == GROUP and time.monotonic() >= self._processes_at:  # a recording has none
+            self._processes_at = time.monotonic() + PROCESSES_SECONDS
+            notice_gone(journal)
+            self.processes = sum(not report.is_gone for report in journal.processes())
         outcomes = journal.outcomes_after(self._outcomes_seen or 0)
         is_first = self._outcomes_seen is None
         self._outcomes_seen = outcomes[-1][0] if outcomes else self._outcomes_seen or 0

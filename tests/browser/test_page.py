@@ -696,3 +696,19 @@ def test_the_page_does_not_list_its_own_requests(dashboard: Dashboard, shop: Sho
     hand.send("own")
     expect_rows(dashboard, 2)
     assert shop.journal().search(parse(server), before=None, limit=10_000).events == before
+
+
+def test_the_processes_are_listed_and_the_list_follows(dashboard: Dashboard, hand: Hand) -> None:
+    """With their figures, those that are gone too; a click opens the list, Escape closes it."""
+    dashboard.open()
+    page = dashboard.page
+    expect(page.locator("#processes-button b")).to_have_text(re.compile("[1-9]"), timeout=PATIENCE_MS)
+    page.locator("#processes-button").click()
+    row = page.locator("#process-list tbody tr", has_text=str(hand.process.pid))
+    expect(row).to_contain_text("shell", timeout=PATIENCE_MS)
+    stored = row.locator("td").nth(2)
+    before = int((stored.text_content() or "").replace(",", ""))
+    hand.send("listed", 5)
+    expect(stored).to_have_text(f"{before + 5:,}", timeout=PATIENCE_MS)
+    page.keyboard.press("Escape")
+    expect(page.locator("#process-list")).to_be_hidden()
