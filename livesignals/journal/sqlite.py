@@ -323,6 +323,14 @@ class SqliteJournal(Journal):
                     f"Free some space. {ELSEWHERE}",
                 )
             )
+        elif free < (room := self.retain_bytes - self.counts().bytes):
+            problems.append(
+                Problem(
+                    "warning",
+                    f"the journal {self._file.path} may grow by {room:,} bytes, and {free:,} are free",
+                    "Free some space, or lower RETAIN_BYTES.",
+                )
+            )
         return problems
 
     def close(self) -> None:

@@ -524,7 +524,7 @@ def test_doctor_finds_nothing_wrong_with_a_healthy_journal(site: Site) -> None:
     assert "capture   on\n" in said
     assert f"captured  {count} = {count} stored + 0 dropped + 0 on their way\n" in said
     assert f"retained  {count} events, " in said
-    assert re.search(rf"process   \S+ \d+ manage\.py shell: {count} stored, seen \d+ s ago\n", said)
+    assert re.search(rf"process   \S+ \d+ manage\.py shell: {count} stored, gone, seen \d+ s ago\n", said)
     assert said.endswith("nothing is wrong\n")
 
 

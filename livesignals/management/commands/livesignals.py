@@ -21,11 +21,13 @@ from livesignals.exchange.formats import FORMATS
 from livesignals.exchange.progress import Progress
 from livesignals.exchange.reading import follow, retained
 from livesignals.filters import parse
-from livesignals.journal import Journal
+from livesignals.journal import Counts, Indexed
+from livesignals.journal.liveness import silence
 from livesignals.transport.process import get_journal
 
 if TYPE_CHECKING:
     from livesignals.exchange.receivers import Listed, Receiver
+    from livesignals.management.doctor import Diagnosis
 
 #: At most so many lines that an import leaves out are told one by one.
 TOLD_LINES = 20
@@ -89,7 +91,13 @@ class Command(BaseCommand):
         prune = actions.add_parser("prune", help="forget old events now")
         prune.add_argument("--keep", type=int, default=0, metavar="N", help="the newest events to keep (%(default)s)")
 
-        actions.add_parser("doctor", help="what is wrong, and what to do about it")
+        doctor = actions.add_parser(
+            "doctor",
+            help="what is wrong, and what to do about it",
+            description="Looks at settings, versions, the channel layer, the journal and its space, clocks, and how"
+            " late processes are. Exits with 1 when something is wrong that is more than a warning.",
+        )
+        doctor.add_argument("--json", action="store_true", help="one JSON object")
 
     def run_from_argv(self, argv: list[str]) -> None:
         super().run_from_argv([*argv[:2], *map(_as_argument, argv[2:])])
@@ -259,42 +267,61 @@ class Command(BaseCommand):
             raise CommandError(f"--keep takes a number of events, not {keep}.")
         self.stdout.write(f"{get_journal().prune(keep_events=keep)} events forgotten")
 
-    def doctor(self, **options: Any) -> None:
-        """Say what is wrong. Exits with 1 when something is."""
-        settings = conf.read()
-        self.stdout.write(f"journal   {conf.journal_url(settings)}")
-        self.stdout.write(f"capture   {'on' if conf.is_enabled(settings) else 'off: DEBUG is off, ENABLED is not set'}")
-        journal = get_journal()
-        problems = journal.check()
-        if not any(problem.level == "error" for problem in problems):
-            self._tell_counts(journal)
-        for problem in problems:
-            style = self.style.ERROR if problem.level == "error" else self.style.WARNING
-            self.stdout.write(style(f"{problem.level}: {problem.message}") + f"\n  {problem.hint}")
-        if any(problem.level == "error" for problem in problems):
+    def doctor(self, *, json: bool, **options: Any) -> None:
+        """Say what is wrong. Exits with 1 when something is that is worth more than a warning."""
+        from livesignals.management.doctor import examine
+
+        diagnosis = examine(get_journal())
+        if json:
+            self.stdout.write(_json({**to_builtins(diagnosis), "ok": diagnosis.is_well}))
+        else:
+            self._tell(diagnosis)
+        if not diagnosis.is_well:
             raise SystemExit(1)
-        if not problems:
+
+    def _tell(self, diagnosis: "Diagnosis") -> None:
+        self.stdout.write(f"journal   {diagnosis.journal}")
+        self.stdout.write(f"capture   {'on' if diagnosis.capture else 'off: DEBUG is off, ENABLED is not set'}")
+        self.stdout.write(f"layer     {diagnosis.layer}")
+        self.stdout.write(f"versions  {', '.join(f'{name} {number}' for name, number in diagnosis.versions.items())}")
+        if diagnosis.counts is not None:
+            self._tell_counts(diagnosis.counts, diagnosis.indexed)
+        for process in diagnosis.processes:
+            gone = "gone, " if process.is_gone else ""
+            self.stdout.write(
+                f"process   {process.host} {process.pid} {process.role}: {process.stored} stored,"
+                f" {gone}seen {silence(process):.0f} s ago"
+            )
+        for finding in diagnosis.findings:
+            style = self.style.ERROR if finding.level == "error" else self.style.WARNING
+            self.stdout.write(style(f"{finding.level}: {finding.message}") + f"\n  {finding.hint}")
+        if not diagnosis.findings:
             self.stdout.write(self.style.SUCCESS("nothing is wrong"))
 
-    def _tell_counts(self, journal: Journal) -> None:
-        counts = journal.counts()
+    def _tell_counts(self, counts: Counts, indexed: Indexed | None) -> None:
         self.stdout.write(
             f"captured  {counts.captured} = {counts.stored} stored + {sum(counts.dropped.values())} dropped"
             f" + {counts.buffered} on their way"
         )
         for reason, count in counts.dropped.items():
-            self.stdout.write(f"  dropped  {count}: {reason}")
+            meaning = f" ({_DROPPED[reason]})" if reason in _DROPPED else ""
+            self.stdout.write(f"  dropped  {count}: {reason}{meaning}")
         if counts.counted:
             self.stdout.write(f"counted   {counts.counted:,} sends instead of kept, as COUNT, SAMPLE and FLOOD say")
         self.stdout.write(f"retained  {counts.retained} events, {counts.bytes} bytes")
-        indexed = journal.indexed()
         if indexed is not None:
-            self.stdout.write(f"indexed   {indexed.events} of them for searches, {indexed.bytes} bytes")
-        for process in journal.processes():
-            age = max(0.0, time.time() - process.seen_ts / 1e6)
-            self.stdout.write(
-                f"process   {process.host} {process.pid} {process.role}: {process.stored} stored, seen {age:.0f} s ago"
-            )
+            behind = counts.retained - indexed.events
+            rest = f"; the other {behind} once a page is open" if behind > 0 else ""
+            self.stdout.write(f"indexed   {indexed.events} of them for searches, {indexed.bytes} bytes{rest}")
+
+
+#: What to do about sends that were dropped, by the reason.
+_DROPPED = {
+    "buffer full": "they came faster than they were written: SAMPLE, COUNT or FLOOD them",
+    "journal unavailable": "the log of their process says why",
+    "cannot be described": "a fault of livesignals: the log of their process has it",
+    "process ended": "what a process had not written when it was killed",
+}
 
 
 def _as_argument(word: str) -> str:
