@@ -17,6 +17,7 @@ from django.conf import settings as django_settings
 from livesignals.exceptions import ConfigurationError
 
 ENVIRONMENT_JOURNAL = "LIVESIGNALS_JOURNAL"
+LEAST_RETAIN_BYTES = 65_536
 JOURNAL_SCHEMES = ("sqlite:///", "memory:")
 
 #: What EDITOR may name, and the URL that opens a place there.
@@ -60,8 +61,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     def __post_init__(self) -> None:
         if self.retain_events < 1:
             raise ValueError("RETAIN_EVENTS must be 1 or more")
-        if self.retain_bytes < 65_536:
-            raise ValueError("RETAIN_BYTES must be 65536 or more")
+        if self.retain_bytes < LEAST_RETAIN_BYTES:
+            raise ValueError(f"RETAIN_BYTES must be {LEAST_RETAIN_BYTES} or more")
         ceilings = self.flood.values() if isinstance(self.flood, dict) else () if self.flood is None else (self.flood,)
         if any(ceiling < 1 for ceiling in ceilings):
             raise ValueError("FLOOD must be 1 or more, or None to keep every send; COUNT keeps none")

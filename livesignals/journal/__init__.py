@@ -17,6 +17,7 @@ from livesignals.journal.base import (
     Pin,
     Problem,
     ProcessReport,
+    Retention,
     Tail,
 )
 from livesignals.journal.memory import MemoryJournal
@@ -36,6 +37,7 @@ __all__ = [
     "Pin",
     "Problem",
     "ProcessReport",
+    "Retention",
     "SqliteJournal",
     "Tail",
     "open_journal",

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Literal
 
 from msgspec import Struct
 
+from livesignals.conf import LEAST_RETAIN_BYTES
 from livesignals.events import Event, Record
 
 if TYPE_CHECKING:
@@ -146,6 +147,15 @@ class Counts(Struct, frozen=True):
     bytes: int  # of the retained events, see RETAIN_BYTES
 
 
+class Retention(Struct, frozen=True):
+    """How much history is kept, whichever ends first."""
+
+    events: int
+    bytes: int
+    set_events: int | None = None  # by `Journal.retain`, for all processes; None: by each one's settings
+    set_bytes: int | None = None
+
+
 class Problem(Struct, frozen=True):
     """Something that ``doctor`` tells."""
 
@@ -168,8 +178,24 @@ class Journal(ABC):
 
     def __init__(self, *, project: str, retain_events: int, retain_bytes: int) -> None:
         self.project = project
-        self.retain_events = retain_events
-        self.retain_bytes = retain_bytes
+        self._retain_events = retain_events
+        self._retain_bytes = retain_bytes
+
+    def _retention(self, events: int | None, bytes: int | None) -> Retention:
+        """With what `retain` set, the settings where that is nothing."""
+        return Retention(events or self._retain_events, bytes or self._retain_bytes, events, bytes)
+
+    @abstractmethod
+    def retention(self) -> Retention:
+        """How much is kept now."""
+
+    @abstractmethod
+    def retain(self, events: int | None, bytes: int | None) -> None:
+        """Keep so much from now on, instead of what the settings of each process say; None: what they say.
+
+        Kept in the journal, also by `clear`: each process that appends keeps to it from its next batch on, and evicts a
+        bounded number each time; `prune` does it at once. Raises ValueError for less than an event, or 65,536 bytes.
+        """
 
     @abstractmethod
     def append(self, records: Sequence[Record], report: ProcessReport) -> Appended:
@@ -292,7 +318,7 @@ class Journal(ABC):
 
     @abstractmethod
     def prune(self, keep_events: int | None = None, keep_bytes: int | None = None) -> int:
-        """Evict the oldest events down to these limits (None: the retention). Says how many went."""
+        """Evict the oldest events down to these limits (None: `retention`). Says how many went."""
 
     @abstractmethod
     def clear(self) -> None:
@@ -313,6 +339,14 @@ class Journal(ABC):
     @abstractmethod
     def abandon(self) -> None:
         """In the child of a fork: forget what the parent had open. The next call opens it anew."""
+
+
+def check_retention(events: int | None, bytes: int | None) -> None:
+    """Raises ValueError for less than can be retained."""
+    if events is not None and events < 1:
+        raise ValueError(f"at least 1 event is retained, not {events}")
+    if bytes is not None and bytes < LEAST_RETAIN_BYTES:
+        raise ValueError(f"at least {LEAST_RETAIN_BYTES:,} bytes are retained, not {bytes:,}")
 
 
 def process_of(tx_id: str) -> str:

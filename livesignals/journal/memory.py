@@ -29,7 +29,9 @@ from livesignals.journal.base import (
     Pin,
     Problem,
     ProcessReport,
+    Retention,
     Tail,
+    check_retention,
     facet_values,
     process_of,
 )
@@ -94,6 +96,7 @@ class MemoryJournal(Journal):
         self._pins: list[Pin] = []
         self._pinned: list[_Entry] = []  # evicted since, ascending
         self._reports: dict[str, ProcessReport] = {}
+        self._retained: tuple[int | None, int | None] = None, None
         self._outcome = 0  # number of the last one
         self._outcomes: deque[tuple[int, str, str]] = deque(maxlen=KEPT_OUTCOMES)
         self._writes = 1
@@ -111,7 +114,8 @@ class MemoryJournal(Journal):
             self._reports[report.process] = accounts.stored(
                 report, before, len(records), accounts.sends_counted(records)
             )
-            self._evict(self.retain_events, self.retain_bytes)
+            retention = self.retention()
+            self._evict(retention.events, retention.bytes)
             self._writes += 1
             return Appended(self._epoch, first, self._last)
 
@@ -253,7 +257,8 @@ class MemoryJournal(Journal):
     def pin(self, name: str, first: int, last: int) -> None:
         pin = Pin(name, first, last)
         with self._lock:
-            pins.check(pin, self._pins, self._bounds(), self.retain_events)
+            retention = self.retention()
+            pins.check(pin, self._pins, self._bounds(), retention.events)
             kept = pins.ranges([*self._pins, pin])
             pins.check_bytes(
                 sum(
@@ -261,7 +266,7 @@ class MemoryJournal(Journal):
                     for entry in (*self._pinned, *self._entries)
                     if any(begin <= entry.id <= end for begin, end in kept)
                 ),
-                self.retain_bytes,
+                retention.bytes,
             )
             self._pins = sorted([*self._pins, pin], key=lambda each: each.first)
 
@@ -323,10 +328,20 @@ class MemoryJournal(Journal):
     def prune(self, keep_events: int | None = None, keep_bytes: int | None = None) -> int:
         with self._lock:
             self._writes += 1
+            retention = self.retention()
             return self._evict(
-                self.retain_events if keep_events is None else keep_events,
-                self.retain_bytes if keep_bytes is None else keep_bytes,
+                retention.events if keep_events is None else keep_events,
+                retention.bytes if keep_bytes is None else keep_bytes,
             )
+
+    def retention(self) -> Retention:
+        return self._retention(*self._retained)
+
+    def retain(self, events: int | None, bytes: int | None) -> None:
+        check_retention(events, bytes)
+        with self._lock:
+            self._retained = events, bytes
+            self._writes += 1
 
     def clear(self) -> None:
         with self._lock:

@@ -20,6 +20,7 @@ HYSTERESIS = 0.98
 LEAST = 0.95  # of what may be retained, what a full ring never falls below
 KEPT_PROCESSES = 200
 PINS = "pins"  # in `counters`: how many ranges are pinned
+RETAIN_EVENTS, RETAIN_BYTES = "retain_events", "retain_bytes"  # in `counters`, where `retain` has set them
 FAMILY = "family:"  # in front of a family's name in `counters`: how many of it are retained
 
 _TOTAL = ""  # the row of `processes` that holds the sums of those that have none of their own
@@ -38,6 +39,19 @@ def counters(connection: apsw.Connection) -> dict[str, int]:
 def bounds(connection: apsw.Connection) -> Bounds:
     figures = counters(connection)
     return Bounds(meta(connection, "epoch"), figures["evicted"] + 1, figures["last"])
+
+
+def retained(figures: Mapping[str, int]) -> tuple[int | None, int | None]:
+    """How many events and bytes are to be retained, from `counters`; None: as each process's settings say."""
+    return figures.get(RETAIN_EVENTS), figures.get(RETAIN_BYTES)
+
+
+def retain(connection: apsw.Connection, events: int | None, bytes: int | None) -> None:
+    """Set what `retained` gives."""
+    for name, value in ((RETAIN_EVENTS, events), (RETAIN_BYTES, bytes)):
+        connection.execute("DELETE FROM counters WHERE name = ?", (name,))
+        if value is not None:
+            connection.execute("INSERT INTO counters VALUES (?, ?)", (name, value))
 
 
 def count(connection: apsw.Connection, changes: Mapping[str, int]) -> None:

@@ -18,7 +18,7 @@ from msgspec import Struct
 from livesignals import checks, conf
 from livesignals.events.record import microseconds
 from livesignals.exceptions import JournalError
-from livesignals.journal import Counts, Indexed, Journal, ProcessReport
+from livesignals.journal import Counts, Indexed, Journal, ProcessReport, Retention
 from livesignals.journal.liveness import HEARTBEAT_SECONDS, find_gone, notice_gone, silence
 from livesignals.transport.feed import channel_layer
 
@@ -45,6 +45,7 @@ class Diagnosis(Struct, frozen=True):
     layer: str  # the class of the channel layer
     versions: dict[str, str]
     counts: Counts | None
+    retention: Retention | None
     indexed: Indexed | None
     processes: list[ProcessReport]
     findings: list[Finding]  # errors last: there they are seen first
@@ -66,11 +67,12 @@ def examine(journal: Journal) -> Diagnosis:
         *layer_findings(),
         *(Finding(problem.level, "journal", problem.message, problem.hint) for problem in journal.check()),
     ]
-    counts, indexed, processes = None, None, list[ProcessReport]()
+    counts, retention, indexed, processes = None, None, None, list[ProcessReport]()
     if all(finding.level != "error" or finding.about != "journal" for finding in findings):
         try:
             notice_gone(journal)
-            counts, indexed, processes = journal.counts(), journal.indexed(), journal.processes()
+            counts, retention = journal.counts(), journal.retention()
+            indexed, processes = journal.indexed(), journal.processes()
             findings += [*clock_findings(_newest_us(journal), processes), *lag_findings(processes)]
         except JournalError as error:
             findings.append(Finding("error", "journal", str(error), error.hint))
@@ -80,6 +82,7 @@ def examine(journal: Journal) -> Diagnosis:
         layer=layer.__qualname__,
         versions=versions,
         counts=counts,
+        retention=retention,
         indexed=indexed,
         processes=processes,
         findings=sorted(findings, key=lambda finding: finding.level == "error"),

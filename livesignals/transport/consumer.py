@@ -455,6 +455,7 @@ class LiveConsumer(AsyncWebsocketConsumer):
             "processes": feed.processes,
             "retained": counts.retained if counts else 0,
             "evicted": counts.evicted if counts else 0,
+            "retention": [feed.retention.events, feed.retention.bytes] if feed.retention else None,
             "families": counts.by_family if counts else {},
             "last_ts": newest.ts if newest else None,
             "epoch": self.epoch,

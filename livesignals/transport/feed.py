@@ -20,7 +20,7 @@ from msgspec import Struct
 
 from livesignals.events import Event, decode
 from livesignals.exceptions import JournalError
-from livesignals.journal import Bounds, Counts, Journal
+from livesignals.journal import Bounds, Counts, Journal, Retention
 from livesignals.journal.liveness import notice_gone
 
 logger = logging.getLogger("livesignals")
@@ -76,6 +76,7 @@ class Feed:
         self.head = 0  # the newest id received from the group
         self.counts: Counts | None = None
         self.bounds: Bounds | None = None
+        self.retention: Retention | None = None
         self.oldest: Event | None = None
         self.newest: Event | None = None
         self.rate = 0.0
@@ -246,7 +247,7 @@ class Feed:
 
     def _look(self, journal: Journal) -> dict[str, str]:
         """Counts, rate and the ends of what is retained; new outcomes by transaction. On a worker thread."""
-        self.counts, self.bounds = journal.counts(), journal.bounds()
+        self.counts, self.bounds, self.retention = journal.counts(), journal.bounds(), journal.retention()
         self._measure_rate(self.counts.captured)
         if self.oldest is None or self.oldest.id != self.bounds.first:
             self.oldest = next(iter(journal.read(self.bounds.first - 1, 1)), None)

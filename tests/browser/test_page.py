@@ -712,3 +712,15 @@ def test_the_processes_are_listed_and_the_list_follows(dashboard: Dashboard, han
     expect(stored).to_have_text(f"{before + 5:,}", timeout=PATIENCE_MS)
     page.keyboard.press("Escape")
     expect(page.locator("#process-list")).to_be_hidden()
+
+
+def test_the_footer_says_how_much_is_kept(dashboard: Dashboard) -> None:
+    """Also when it is changed while the page is open."""
+    dashboard.open()
+    retained = dashboard.page.locator("#retained")
+    expect(retained).to_have_attribute("title", re.compile(r"Kept are 100,000 sends or 256 MiB"), timeout=PATIENCE_MS)
+    dashboard.shop.manage("livesignals", "retain", "--events", "50000")
+    try:
+        expect(retained).to_have_attribute("title", re.compile(r"Kept are 50,000 sends"), timeout=PATIENCE_MS)
+    finally:
+        dashboard.shop.manage("livesignals", "retain", "--reset")

@@ -1,4 +1,4 @@
-"""``manage.py livesignals serve | tail | export | import | recordings | receivers | prune | doctor``."""
+"""``manage.py livesignals serve | tail | export | import | recordings | receivers | prune | retain | doctor``."""
 
 import os
 import re
@@ -21,7 +21,7 @@ from livesignals.exchange.formats import FORMATS
 from livesignals.exchange.progress import Progress
 from livesignals.exchange.reading import follow, retained
 from livesignals.filters import parse
-from livesignals.journal import Counts, Indexed
+from livesignals.journal import Counts, Indexed, Retention
 from livesignals.journal.liveness import silence
 from livesignals.transport.process import get_journal
 
@@ -90,6 +90,16 @@ class Command(BaseCommand):
 
         prune = actions.add_parser("prune", help="forget old events now")
         prune.add_argument("--keep", type=int, default=0, metavar="N", help="the newest events to keep (%(default)s)")
+
+        retain = actions.add_parser(
+            "retain",
+            help="how much history is kept, changed while the project runs",
+            description="Says how much is kept, or changes it: every process of the project that records keeps to it"
+            " from its next batch on, whatever RETAIN_EVENTS and RETAIN_BYTES say, until --reset or another journal.",
+        )
+        retain.add_argument("--events", type=int, metavar="N", help="the newest events to keep")
+        retain.add_argument("--bytes", type=int, metavar="N", help="the most bytes that these may have")
+        retain.add_argument("--reset", action="store_true", help="as the settings say")
 
         doctor = actions.add_parser(
             "doctor",
@@ -267,6 +277,21 @@ class Command(BaseCommand):
             raise CommandError(f"--keep takes a number of events, not {keep}.")
         self.stdout.write(f"{get_journal().prune(keep_events=keep)} events forgotten")
 
+    def retain(self, *, events: int | None, bytes: int | None, reset: bool, **options: Any) -> None:
+        """Say how much history is kept, or change it."""
+        journal = get_journal()
+        before = journal.retention()
+        if reset or events is not None or bytes is not None:
+            kept = (None, None) if reset else (before.set_events, before.set_bytes)
+            try:
+                journal.retain(*(old if new is None else new for new, old in zip((events, bytes), kept, strict=True)))
+            except ValueError as error:
+                raise CommandError(f"{error}.") from None
+            pruned = journal.prune()
+            if pruned:
+                self.stdout.write(f"{pruned:,} events forgotten")
+        self.stdout.write(f"kept are {_retention(journal.retention())}")
+
     def doctor(self, *, json: bool, **options: Any) -> None:
         """Say what is wrong. Exits with 1 when something is that is worth more than a warning."""
         from livesignals.management.doctor import examine
@@ -285,7 +310,7 @@ class Command(BaseCommand):
         self.stdout.write(f"layer     {diagnosis.layer}")
         self.stdout.write(f"versions  {', '.join(f'{name} {number}' for name, number in diagnosis.versions.items())}")
         if diagnosis.counts is not None:
-            self._tell_counts(diagnosis.counts, diagnosis.indexed)
+            self._tell_counts(diagnosis.counts, diagnosis.retention, diagnosis.indexed)
         for process in diagnosis.processes:
             gone = "gone, " if process.is_gone else ""
             self.stdout.write(
@@ -298,7 +323,7 @@ class Command(BaseCommand):
         if not diagnosis.findings:
             self.stdout.write(self.style.SUCCESS("nothing is wrong"))
 
-    def _tell_counts(self, counts: Counts, indexed: Indexed | None) -> None:
+    def _tell_counts(self, counts: Counts, retention: Retention | None, indexed: Indexed | None) -> None:
         self.stdout.write(
             f"captured  {counts.captured} = {counts.stored} stored + {sum(counts.dropped.values())} dropped"
             f" + {counts.buffered} on their way"
@@ -309,6 +334,8 @@ class Command(BaseCommand):
         if counts.counted:
             self.stdout.write(f"counted   {counts.counted:,} sends instead of kept, as COUNT, SAMPLE and FLOOD say")
         self.stdout.write(f"retained  {counts.retained} events, {counts.bytes} bytes")
+        if retention is not None:
+            self.stdout.write(f"kept      {_retention(retention)}")
         if indexed is not None:
             behind = counts.retained - indexed.events
             rest = f"; the other {behind} once a page is open" if behind > 0 else ""
@@ -322,6 +349,16 @@ _DROPPED = {
     "cannot be described": "a fault of livesignals: the log of their process has it",
     "process ended": "what a process had not written when it was killed",
 }
+
+
+def _retention(retention: Retention) -> str:
+    """How much is kept, and who says so."""
+
+    def said(number: int, what: str, is_set: bool) -> str:
+        return f"{number:,} {what} ({'set by retain' if is_set else 'as the settings say'})"
+
+    events = said(retention.events, "events", retention.set_events is not None)
+    return f"{events} or {said(retention.bytes, 'bytes', retention.set_bytes is not None)}, whichever ends first"
 
 
 def _as_argument(word: str) -> str:

@@ -51,8 +51,13 @@ function showFamilies(families) {
   }
 }
 
-function showRetained({ retained, evicted, window: ends }) {
+function showRetained({ retained, evicted, retention, window: ends }) {
   const element = byId("retained");
+  if (retention && !("recording" in document.body.dataset)) {
+    const [events, bytes] = retention;
+    const mebibytes = number.format(Math.round(bytes / 2 ** 20 * 10) / 10);
+    element.title = fill(element.dataset.limits, { events: number.format(events), mebibytes });
+  }
   if (!retained || !ends) {
     element.textContent = element.dataset.none;
     return;
