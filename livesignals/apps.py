@@ -1,13 +1,14 @@
 """Where the pieces are wired. Importing this module attaches: ``class_prepared`` is sent while models load, before
 any ``ready()``."""
 
+import logging
 import os
 import sys
 
 from django.apps import AppConfig
 from django.core.checks import register
 
-from livesignals import capture, checks, conf
+from livesignals import capture, checks, conf, logs
 from livesignals.capture import templates
 from livesignals.exceptions import ConfigurationError
 from livesignals.transport.process import get_flusher
@@ -54,4 +55,5 @@ def _only_watches() -> bool:
     return command == "livesignals"
 
 
+logging.getLogger("livesignals").addFilter(logs.calm)
 attach()

@@ -370,14 +370,6 @@ def _where() -> tuple[CodeType, int] | None:
     return None
 
 
-_reported: set[tuple[str, type]] = set()
-
-
 def _report(doing: str) -> None:
-    """An error of ours: logged once for each kind, never raised into the project."""
-    error = sys.exc_info()[0] or Exception
-    if (doing, error) not in _reported:
-        _reported.add((doing, error))
-        logger.exception(  # noqa: LOG004 - called in an except block
-            "livesignals could not record a send (%s); further errors of this kind are not logged", doing
-        )
+    """An error of ours: logged, never raised into the project."""
+    logger.exception("livesignals could not record a send (%s)", doing)  # noqa: LOG004 - called in an except block

@@ -151,7 +151,7 @@ class Feed:
             self.bounds = await self.run(lambda journal: journal.bounds())
             self.counts = await self.run(lambda journal: journal.counts())
         except JournalError as error:
-            self.problem = Problem(str(error), error.hint)
+            self._note(Problem(str(error), error.hint))
             return
         if self.bounds.epoch != self.epoch or self.bounds.last != self.head:
             self._ring.clear()
@@ -168,9 +168,9 @@ class Feed:
             looks_at_once, has_more = has_more, True  # again after an error
             try:
                 message = await loop.run_in_executor(self._follower, self._next_batch, announced, looks_at_once)
-                self.problem = None
+                self._note(None)
             except JournalError as error:
-                self.problem = Problem(str(error), error.hint)
+                self._note(Problem(str(error), error.hint))
                 await asyncio.sleep(1)
                 continue
             except Exception:
@@ -184,6 +184,14 @@ class Feed:
                 has_more = message["last"] - message["after"] >= BATCH_EVENTS
                 self.receive(message)
                 await layer.group_send(self.group, message)
+
+    def _note(self, problem: Problem | None) -> None:
+        """What the page is to say; the log too, when it begins and when it is over."""
+        if problem is not None and self.problem is None:
+            logger.warning("livesignals: %s %s", problem.message, problem.hint)
+        elif problem is None and self.problem is not None:
+            logger.warning("livesignals: the journal can be used again")
+        self.problem = problem
 
     def _next_batch(self, announced: tuple[str, int], has_more: bool) -> dict[str, Any] | None:
         """Wait up to half a second for events after *announced*, an epoch and an id. On the following thread."""
@@ -215,7 +223,7 @@ class Feed:
             try:
                 outcomes = await self.run(self._look)
             except JournalError as error:
-                self.problem = Problem(str(error), error.hint)
+                self._note(Problem(str(error), error.hint))
             else:
                 if outcomes:
                     self._resolve(outcomes)
