@@ -102,7 +102,7 @@ class TestCalm:
     def test_a_message_that_cannot_be_put_together_harms_nobody(self, log: Log) -> None:
         """Whoever logs goes on; what to do with it is the handler's business."""
         seen: list[logging.LogRecord] = []
-        log.logger.handlers[0].emit = seen.append  # type: ignore[method-assign]
+        log.logger.handlers[0].emit = seen.append  # type: ignore[method-assign, assignment]
         log.logger.warning("%d", "not a number")
         assert len(seen) == 1
 

@@ -59,12 +59,12 @@ class Diagnosis(Struct, frozen=True):
 def examine(journal: Journal) -> Diagnosis:
     """Look at everything. Raises ConfigurationError."""
     settings = conf.read()
-    layer = type(channel_layer())
+    layer = channel_layer()
     versions = installed()
     findings = [
         *settings_findings(),
-        *version_findings(versions, f"{layer.__module__}.{layer.__qualname__}"),
-        *layer_findings(),
+        *version_findings(versions, f"{type(layer).__module__}.{type(layer).__qualname__}"),
+        *layer_findings(layer),
         *(Finding(problem.level, "journal", problem.message, problem.hint) for problem in journal.check()),
     ]
     counts, retention, indexed, processes = None, None, None, list[ProcessReport]()
@@ -79,7 +79,7 @@ def examine(journal: Journal) -> Diagnosis:
     return Diagnosis(
         journal=re.sub(r"//[^/@]*@", "//…@", conf.journal_url(settings)),
         capture=conf.is_enabled(settings),
-        layer=layer.__qualname__,
+        layer=type(layer).__qualname__,
         versions=versions,
         counts=counts,
         retention=retention,
@@ -168,17 +168,17 @@ def _numbers(version: str) -> tuple[int, ...]:
     return tuple(map(int, re.findall(r"\d+", version.partition("+")[0])[:3]))
 
 
-def layer_findings() -> Iterator[Finding]:
-    """Whether a message goes round through the channel layer."""
+def layer_findings(layer: Any) -> Iterator[Finding]:
+    """Whether a message goes round through a channel layer."""
     try:
-        asyncio.run(asyncio.wait_for(_go_round(channel_layer()), LAYER_SECONDS))
+        asyncio.run(asyncio.wait_for(_go_round(layer), LAYER_SECONDS))
     except TimeoutError:
         problem = f"no message came back within {LAYER_SECONDS:.0f} s"
     except Exception as error:
         problem = f"{type(error).__qualname__}: {re.sub(r'//[^/@ ]*@', '//…@', str(error))}"
     else:
         return
-    name = type(channel_layer()).__qualname__
+    name = type(layer).__qualname__
     hint = "Pages show nothing new without it. Look whether what it connects to runs and can be reached from this host."
     yield Finding("error", "layer", f"the channel layer {name} does not carry messages ({problem})", hint)
 

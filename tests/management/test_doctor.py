@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from channels.layers import InMemoryChannelLayer, channel_layers
+from channels.layers import InMemoryChannelLayer
+from channels_redis.pubsub import RedisPubSubChannelLayer
 from django.test import override_settings
 from msgspec.structs import replace
 
@@ -25,10 +26,10 @@ from livesignals.management.doctor import (
     settings_findings,
     version_findings,
 )
-from livesignals.transport.feed import LAYER_ALIAS
 from tests.browser.conftest import Hand, Shop
 from tests.journal.building import Sender, make_event
 from tests.journal.test_liveness import make_report
+from tests.processes import free_port
 
 IN_MEMORY = "channels.layers.InMemoryChannelLayer"
 GOOD = {
@@ -88,46 +89,45 @@ class TestVersions:
         assert told(version_findings({**GOOD, "redis": "7.4"}, "channels_redis.core.RedisChannelLayer")) == []
 
 
+class Layer(InMemoryChannelLayer):
+    """One that tests may break."""
+
+
 class TestLayer:
-    @pytest.fixture
-    def layer(self) -> Iterator[Any]:
-        """What the dashboards' channel layer is for one test."""
-
-        class Layer(InMemoryChannelLayer):
-            pass
-
-        before = channel_layers.set(LAYER_ALIAS, Layer())
-        yield Layer
-        channel_layers.backends.pop(LAYER_ALIAS)
-        if before is not None:
-            channel_layers.set(LAYER_ALIAS, before)
-
-    def test_a_layer_that_carries_messages_is_well(self, layer: Any) -> None:
+    def test_a_layer_that_carries_messages_is_well(self) -> None:
         """And nothing stays in it."""
-        assert told(layer_findings()) == []
-        assert vars(channel_layers.backends[LAYER_ALIAS])["groups"] == {}
+        layer = Layer()
+        assert told(layer_findings(layer)) == []
+        assert (layer.groups, layer.channels) == ({}, {})
 
-    def test_a_layer_that_loses_them_is_told(self, layer: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_one_over_redis_is_asked_as_well(self, redis_url: str) -> None:
+        """By the layer that carries batches over hosts; one whose Redis is away is told."""
+        assert told(layer_findings(RedisPubSubChannelLayer(hosts=[redis_url]))) == []
+        away = RedisPubSubChannelLayer(hosts=[f"redis://me:hunter2@127.0.0.1:{free_port()}"])
+        ((level, message),) = told(layer_findings(away))
+        assert level == "error"
+        assert message.startswith("the channel layer RedisPubSubChannelLayer does not carry messages (")
+        assert "hunter2" not in message
+
+    def test_a_layer_that_loses_them_is_told(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """Doctor does not wait for ever."""
 
         async def lose(self: Any, group: str, message: dict[str, Any]) -> None: ...
 
-        monkeypatch.setattr(layer, "group_send", lose)
+        monkeypatch.setattr(Layer, "group_send", lose)
         monkeypatch.setattr("livesignals.management.doctor.LAYER_SECONDS", 0.1)
-        ((level, message),) = told(layer_findings())
+        ((level, message),) = told(layer_findings(Layer()))
         assert level == "error"
         assert "Layer does not carry messages (no message came back within" in message
 
-    def test_a_layer_that_fails_is_told_without_its_credentials(
-        self, layer: Any, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
+    def test_a_layer_that_fails_is_told_without_its_credentials(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """An error of a client may hold the URL that it was given."""
 
         async def fail(self: Any, group: str, message: dict[str, Any]) -> None:
             raise ConnectionError("cannot reach redis://me:hunter2@elsewhere:6379")
 
-        monkeypatch.setattr(layer, "group_send", fail)
-        ((level, message),) = told(layer_findings())
+        monkeypatch.setattr(Layer, "group_send", fail)
+        ((level, message),) = told(layer_findings(Layer()))
         assert level == "error"
         assert "ConnectionError: cannot reach redis://…@elsewhere:6379" in message
 
