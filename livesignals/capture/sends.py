@@ -252,11 +252,10 @@ def end(send: Send | CountedSend) -> None:
 def _left_out(send: Send, outer: Any) -> str:
     """Why a sampled send that has ended is counted instead of kept; "": it is kept. One that raised is, and with it all
     sends above it, which end later, unless there are more of them than FLOOD allows."""
-    keeps = send.signal.keeps
     if send.is_left_out:
         if not _raised(send):
             return counting.SAMPLED
-        if keeps is not None and counting.exceeds(send.signal, send.sender):
+        if send.signal.keeps is not None and counting.exceeds(send.signal, send.sender):
             return counting.FLOODED
     while outer is not None and outer.depth:
         if type(outer) is Send:
@@ -269,9 +268,12 @@ def _left_out(send: Send, outer: Any) -> str:
 
 def _raised(send: Send) -> bool:
     """Whether the send, or a receiver that it caught, ended by an error."""
-    if send.error is not None or any(error is not None for _, _, _, error, _ in send.calls):
+    if send.error is not None:
         return True
-    return any(driver.error is not None or not driver.is_called for driver in send.drivers or ())
+    for call in send.calls:  # written out, since it is for each send that is left out
+        if call[3] is not None:
+            return True
+    return send.drivers is not None and any(driver.error is not None or not driver.is_called for driver in send.drivers)
 
 
 def _calls(send: Send) -> list[Call]:
