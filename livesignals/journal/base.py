@@ -45,6 +45,7 @@ class ProcessReport(Struct, frozen=True, kw_only=True):
     dropped: dict[str, int] = {}  # reason: count
     buffered: int = 0
     counted: int = 0  # sends that were counted instead of kept: what the counts among the stored events stand for
+    pid_namespace: int = 0  # in which the pid is one: those of containers differ; 0 where there is none
     is_gone: bool = False  # as `Journal.take_for_gone` says, until it reports again
     was_gone: bool = False  # it was taken for gone, and reported again
 

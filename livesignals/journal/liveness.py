@@ -1,6 +1,7 @@
 """Which of the processes that reported are gone without a word, and how late the others are.
 
-On its own host a process is asked for by its pid; of another host nothing is known but when it was heard of last.
+On its own host a process is asked for by its pid; of another host, or container, nothing is known but when it was heard
+of last.
 """
 
 import os
@@ -20,6 +21,17 @@ SLACK_SECONDS = 2.0
 _HOST = socket.gethostname()
 
 
+def _pid_namespace() -> int:
+    try:
+        return os.stat("/proc/self/ns/pid").st_ino
+    except OSError:
+        return 0
+
+
+#: Of this process. A container may have its host's name, but not its pids.
+PID_NAMESPACE = _pid_namespace()
+
+
 def notice_gone(journal: Journal) -> int:
     """Have the journal put right what processes left that are gone. Says how many these were. Raises JournalError.
 
@@ -32,15 +44,17 @@ def notice_gone(journal: Journal) -> int:
 def find_gone(reports: Sequence[ProcessReport], now: float | None = None) -> list[ProcessReport]:
     """Those of *reports* whose process is gone; *now* is in seconds since 1970."""
     now = time.time() if now is None else now
-    latest: dict[tuple[str, int], int] = {}
+    latest: dict[tuple[str, int, int], int] = {}
     for report in reports:
-        key = report.host, report.pid
+        key = report.host, report.pid_namespace, report.pid
         latest[key] = max(latest.get(key, 0), report.started_ts)
     return [
         report
         for report in reports
         # Of two with one pid the later has taken the other's place, by exec as well.
-        if report.is_gone or report.started_ts < latest[report.host, report.pid] or not _is_there(report, now)
+        if report.is_gone
+        or report.started_ts < latest[report.host, report.pid_namespace, report.pid]
+        or not _is_there(report, now)
     ]
 
 
@@ -59,7 +73,8 @@ def lag(reports: Sequence[ProcessReport], now: float | None = None) -> float:
 
 
 def _is_there(report: ProcessReport, now: float) -> bool:
-    there = _is_running(report) if report.host == _HOST else None
+    is_here = report.host == _HOST and report.pid_namespace == PID_NAMESPACE
+    there = _is_running(report) if is_here else None
     return silence(report, now) <= SILENT_SECONDS if there is None else there
 
 

@@ -397,6 +397,7 @@ class Flusher:
 
     def _report(self, writing: int) -> "ProcessReport":
         from livesignals.journal import ProcessReport
+        from livesignals.journal.liveness import PID_NAMESPACE
 
         overflowed = self._overflowed.read()
         if overflowed > self._overflow_counted:
@@ -410,6 +411,7 @@ class Flusher:
             process=describer.token,
             host=describer.host,
             pid=os.getpid(),
+            pid_namespace=PID_NAMESPACE,
             role=_role(),
             started_ts=self._started_us,
             seen_ts=time.time_ns() // 1_000,

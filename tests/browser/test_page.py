@@ -712,6 +712,8 @@ def test_the_processes_are_listed_and_the_list_follows(dashboard: Dashboard, han
     expect(stored).to_have_text(f"{before + 5:,}", timeout=PATIENCE_MS)
     page.keyboard.press("Escape")
     expect(page.locator("#process-list")).to_be_hidden()
+    header = page.locator(".count", has=page.locator("#stored"))
+    expect(header).to_have_attribute("title", re.compile(r"^[\d,]+ captured = [\d,]+ stored \+ 0 dropped \+ \d+ on"))
 
 
 def test_the_footer_says_how_much_is_kept(dashboard: Dashboard) -> None:

@@ -13,6 +13,7 @@ import pytest
 from livesignals.dashboard.health import Probe
 from livesignals.exceptions import JournalUnavailable
 from livesignals.journal import Counts, ProcessReport
+from livesignals.journal.liveness import PID_NAMESPACE
 from livesignals.journal.memory import MemoryJournal
 from livesignals.transport.feed import Feed
 from tests.browser.conftest import Shop
@@ -88,6 +89,7 @@ class Watched(MemoryJournal):
 
     def report(self, **changes: Any) -> None:
         fields: dict[str, Any] = {"host": socket.gethostname(), "pid": os.getpid(), "role": "x", "captured": 0}
+        fields["pid_namespace"] = PID_NAMESPACE
         times = {"started_ts": time.time_ns() // 1_000, "seen_ts": time.time_ns() // 1_000}
         self.append([], ProcessReport(process="p", **{**fields, **times, **changes}))
 

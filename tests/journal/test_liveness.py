@@ -25,6 +25,7 @@ def make_report(process: str = "p", *, seen: float = NOW, **changes: Any) -> Pro
     fields: dict[str, Any] = {
         "host": socket.gethostname(),
         "pid": os.getpid(),
+        "pid_namespace": liveness.PID_NAMESPACE,
         "role": "test",
         "started_ts": time.time_ns() // 1_000,
         "captured": 0,
@@ -71,9 +72,10 @@ class TestOnThisHost:
 
 class TestOnAnotherHost:
     @pytest.mark.parametrize(("silent", "expected"), [(0, []), (29, []), (31, ["p"]), (100_000, ["p"]), (-100_000, [])])
-    def test_silence_tells(self, silent: float, expected: list[str]) -> None:
-        """For three heartbeats. A clock that is ahead is no reason."""
-        assert gone(make_report(host="elsewhere", seen=NOW - silent)) == expected
+    @pytest.mark.parametrize("where", [{"host": "elsewhere"}, {"pid_namespace": 1}])
+    def test_silence_tells(self, silent: float, expected: list[str], where: dict[str, Any]) -> None:
+        """For three heartbeats. A clock that is ahead is no reason. A container may have the name of its host."""
+        assert gone(make_report(seen=NOW - silent, **where)) == expected
 
 
 def test_what_is_noticed_is_accounted_for() -> None:

@@ -14,7 +14,7 @@ let latest = null;
 on("state", (message) => {
   latest = message;
   byId("rate").textContent = rate(message.rate);
-  byId("stored").textContent = number.format(message.stored);
+  showStored(message);
   showDropped(message);
   showCounted(message);
   showFamilies(message.families);
@@ -25,6 +25,14 @@ on("state", (message) => {
 
 function rate(perSecond) {
   return perSecond > 0 && perSecond < 10 ? perSecond.toFixed(1) : number.format(Math.round(perSecond));
+}
+
+function showStored({ captured, stored, dropped, buffered }) {
+  const figures = { captured, stored, dropped, buffered };
+  for (const name in figures) figures[name] = number.format(figures[name]);
+  const element = byId("stored");
+  element.textContent = figures.stored;
+  element.parentElement.title = fill(element.parentElement.dataset.words, figures);
 }
 
 function showDropped({ dropped, dropped_reasons: reasons }) {
