@@ -1,13 +1,14 @@
 """Where the pieces are wired. Importing this module attaches: ``class_prepared`` is sent while models load, before
 any ``ready()``."""
 
+import logging
 import os
 import sys
 
 from django.apps import AppConfig
 from django.core.checks import register
 
-from livesignals import capture, checks, conf
+from livesignals import capture, checks, conf, logs
 from livesignals.capture import templates
 from livesignals.exceptions import ConfigurationError
 from livesignals.transport.process import get_flusher
@@ -39,7 +40,7 @@ def attach() -> None:
     except ConfigurationError:
         return  # the system check says what is wrong
     if conf.is_enabled(settings) and not capture.is_attached():
-        capture.configure(settings.signals, settings.count, settings.flood)
+        capture.configure(settings.signals, settings.count, settings.flood, settings.sample)
         capture.set_sink(get_flusher().put)
         capture.set_count_sink(get_flusher().ledger.add)
         capture.set_outcome_sink(get_flusher().put_outcome)
@@ -54,4 +55,5 @@ def _only_watches() -> bool:
     return command == "livesignals"
 
 
+logging.getLogger("livesignals").addFilter(logs.calm)
 attach()

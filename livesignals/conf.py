@@ -18,6 +18,7 @@ from django.core.exceptions import ImproperlyConfigured
 from livesignals.exceptions import ConfigurationError
 
 ENVIRONMENT_JOURNAL = "LIVESIGNALS_JOURNAL"
+LEAST_RETAIN_BYTES = 65_536
 #: Of journals that many hosts share.
 REDIS_SCHEMES = (
     *("redis://", "rediss://", "unix://"),
@@ -53,7 +54,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     retain_bytes: int = 268_435_456  # bytes of them kept, whichever ends first
     signals: list[str] = []  # globs of dotted names; "-" in front leaves out
     count: list[str] = []  # globs of signals that are counted instead of kept; "-" in front leaves out
-    flood: int | None = None  # sends a second of one signal and sender that are kept, the rest is counted; None: all
+    sample: dict[str, int] = {}  # by glob: one send in so many is kept, the others are counted; 1: kept in any case
+    flood: int | dict[str, int] | None = None  # sends a second of a signal and sender that are kept; also by glob
     values: Literal["masked", "names"] | None = None  # None: masked with DEBUG, else names
     mask: list[str] = []  # more names whose values are secret
     mask_function: str | None = None  # dotted path to a callable(name: str, value: str) -> str | None
@@ -65,10 +67,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     def __post_init__(self) -> None:
         if self.retain_events < 1:
             raise ValueError("RETAIN_EVENTS must be 1 or more")
-        if self.retain_bytes < 65_536:
-            raise ValueError("RETAIN_BYTES must be 65536 or more")
-        if self.flood is not None and self.flood < 1:
-            raise ValueError("FLOOD must be 1 or more, or None to keep every send")
+        if self.retain_bytes < LEAST_RETAIN_BYTES:
+            raise ValueError(f"RETAIN_BYTES must be {LEAST_RETAIN_BYTES} or more")
+        ceilings = self.flood.values() if isinstance(self.flood, dict) else () if self.flood is None else (self.flood,)
+        if any(ceiling < 1 for ceiling in ceilings):
+            raise ValueError("FLOOD must be 1 or more, or None to keep every send; COUNT keeps none")
+        if any(n < 1 for n in self.sample.values()):
+            raise ValueError("SAMPLE must say 1 or more: one send in so many is kept; COUNT keeps none")
         if self.journal is not None and not self.journal.startswith(JOURNAL_SCHEMES):
             raise ValueError(f"JOURNAL must begin with one of {', '.join(JOURNAL_SCHEMES)}")
         if self.editor is not None and not _opens_an_editor(self.editor):
@@ -194,7 +199,8 @@ def _type_hint(key: str) -> str:
         "RETAIN_BYTES": "A whole number of bytes such as 268435456.",
         "SIGNALS": "A list of globs such as ['*', '-django.core.signals.*'].",
         "COUNT": "A list of globs such as ['pre_init', 'post_init'].",
-        "FLOOD": "A whole number of sends a second such as 1000, or None.",
+        "SAMPLE": "A dict from globs to whole numbers such as {'post_save': 100}.",
+        "FLOOD": "A whole number of sends a second such as 1000, a dict such as {'post_save': 100}, or None.",
         "VALUES": "'masked' or 'names'.",
         "MASK": "A list of names such as ['iban'].",
         "MASK_FUNCTION": "A dotted path to a callable(name: str, value: str) -> str | None.",

@@ -7,6 +7,7 @@ import hypothesis
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
+from livesignals import logs
 from tests.processes import Program, free_port
 
 # Time judges no test: a busy machine is no fault of the code.
@@ -21,6 +22,12 @@ CHROMIUM_ARGUMENTS = [
     "--disable-sync",
     "--no-first-run",
 ]
+
+
+@pytest.fixture(autouse=True)
+def calm() -> None:
+    """What one test has brought into the log is no news for the next."""
+    logs.calm.kinds.clear()
 
 
 @pytest.fixture(scope="session")

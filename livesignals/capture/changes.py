@@ -83,17 +83,9 @@ def _find(instance: Any) -> _Known | None:
     return None
 
 
-_was_reported = False
-
-
 def _report() -> None:
-    """An error of ours: logged once, never raised into the project."""
-    global _was_reported
-    if not _was_reported:
-        _was_reported = True
-        logger.exception(  # noqa: LOG004 - called in an except block
-            "livesignals lost track of what an instance held; further errors are not logged"
-        )
+    """An error of ours: logged, never raised into the project."""
+    logger.exception("livesignals lost track of what an instance held")  # noqa: LOG004 - called in an except block
 
 
 # Hooks in Django's methods

@@ -23,6 +23,8 @@ clock = perf_counter_ns
 MAX_CELLS = 1_000
 OTHER_SENDERS = "other senders"
 SECOND_NS = 1_000_000_000
+#: Why a send was counted instead of kept: flags of its count. Those that COUNT names have none.
+SAMPLED, FLOODED, TOO_DEEP = "sampled", "flooded", "deep"
 
 
 class Over(list[Any]):
@@ -44,6 +46,7 @@ class CountedSend(Struct, eq=False, gc=False):
     signal: signals.SignalState
     sender: str
     began: int
+    why: str
     outer: Any = None  # what to return to; None without receivers, and once ended
     cause: Any = None
     number: int = 0
@@ -64,6 +67,7 @@ class Count(Struct, eq=False):
     signal: signals.SignalState
     sender: str
     status: str  # returned, raised or skipped
+    why: str = ""  # SAMPLED, FLOODED or TOO_DEEP; "": COUNT names its signal
     sends: int = 0
     duration_ns: int = 0  # of all of them
     number: int = 0  # among the sends of the process, as the flusher gives it
@@ -71,10 +75,11 @@ class Count(Struct, eq=False):
     ended: int = 0
 
 
-Sink = Callable[[CountedSend, str, int], None]
+#: Takes the signal's state, the sender, a status, why it is counted, and when the send began and ended.
+Sink = Callable[[signals.SignalState, str, str, str, int, int], None]
 
 
-def _nowhere(send: CountedSend, status: str, ended: int) -> None:
+def _nowhere(state: signals.SignalState, sender: str, status: str, why: str, began: int, ended: int) -> None:
     """The sink before one is given."""
 
 
@@ -86,15 +91,14 @@ def get_count_sink() -> Sink:
 
 
 def set_count_sink(sink: Sink) -> None:
-    """What takes each counted send with its status and the time of its end. Called on the project's thread: it must
-    not block."""
+    """What takes each send that is counted, once it has ended. Called on the project's thread: it must not block."""
     global _sink
     _sink = sink
 
 
-def begin(state: signals.SignalState, sender: str, outer: Any, returns_to: Any, signal: Any) -> CountedSend:
+def begin(state: signals.SignalState, sender: str, why: str, outer: Any, returns_to: Any, signal: Any) -> CountedSend:
     """A dispatch that begins now and is counted."""
-    send = CountedSend(state, sender, clock())
+    send = CountedSend(state, sender, clock(), why)
     if signal.receivers or state.overrides:
         send.outer, send.cause = returns_to, outer.cause
         if outer.depth:
@@ -120,7 +124,12 @@ def end(send: CountedSend) -> None:
         status = "skipped"
     if send.signal.on_end is not None:
         send.signal.on_end()
-    _sink(send, status, ended)
+    _sink(send.signal, send.sender, status, send.why, send.began, ended)
+
+
+def count(send: Any, status: str, why: str) -> None:
+    """Count a send that was recorded and is not to be kept."""
+    _sink(send.signal, send.sender, status, why, send.began, send.ended)
 
 
 #: By second of the clock: how many were kept, by signal and sender. Counters, for they count without a lock.
@@ -145,7 +154,7 @@ def exceeds(state: signals.SignalState, sender: str) -> bool:
     return kept() >= (state.keeps or 0)
 
 
-Key = tuple[int, str, str]  # id of the signal's state, which the cell keeps alive; sender; status
+Key = tuple[int, str, str, str]  # id of the signal's state, which the cell keeps alive; sender; status; why
 
 
 class _Cell:
@@ -200,12 +209,12 @@ class Ledger:
         self.pages: dict[int, _Page] = {}
         self._mine = _Mine(self)
 
-    def add(self, send: CountedSend, status: str, ended: int) -> None:
+    def add(self, state: signals.SignalState, sender: str, status: str, why: str, began: int, ended: int) -> None:
         """Count a send that has ended. The sink of counts."""
-        key = (id(send.signal), send.sender, status)
-        cell = self._mine.cells.get(key) or self._new_cell(send.signal, key)
+        key = (id(state), sender, status, why)
+        cell = self._mine.cells.get(key) or self._new_cell(state, key)
         # Nothing is called between reading and writing a figure: nothing that interrupts the thread can come between.
-        cell.duration_ns += ended - send.began
+        cell.duration_ns += ended - began
         cell.sends += 1
         if self.since is None:
             self.since = ended
@@ -215,7 +224,7 @@ class Ledger:
         mine = self._mine
         if len(mine.cells) >= MAX_CELLS:
             if mine.taken == self.times_taken:  # all within a second
-                key = (key[0], OTHER_SENDERS, key[2])
+                key = (key[0], OTHER_SENDERS, *key[2:])
             else:
                 mine.turn(self)
         return mine.cells.setdefault(key, _Cell(signal))
@@ -234,7 +243,7 @@ class Ledger:
                     continue
                 count = counts.get(key)
                 if count is None:
-                    count = counts[key] = Count(cell.signal, key[1], key[2], began=now if since is None else since)
+                    count = counts[key] = Count(cell.signal, *key[1:], began=now if since is None else since)
                 count.sends += sends - cell.told_sends
                 count.duration_ns += duration_ns - cell.told_ns
                 cell.told_sends, cell.told_ns = sends, duration_ns

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import msgspec
 from msgspec import UNSET
 
-from livesignals.capture.counting import Count
+from livesignals.capture.counting import SAMPLED, Count
 from livesignals.capture.differences import Before, differences
 from livesignals.capture.receivers import short_path
 from livesignals.capture.scope import PROCESS, CauseScope
@@ -108,6 +108,8 @@ class Describer:
             flags.add("after_response")
         if send.has_deeper:
             flags.add("deeper")
+        if send.is_sampled:
+            flags.add(SAMPLED)
         ts_us = (send.began + self._offset_ns) // 1_000
         uid = self._uid(send.number)
         root = uid if send.root == send.number else self._uid(send.root)
@@ -175,7 +177,7 @@ class Describer:
             cause=self._cause(PROCESS, "").cause,
             process=Process(self.host, self.pid, count.number),
             thread="",
-            flags=["counted"],
+            flags=["counted", count.why] if count.why else ["counted"],
             counted=Counted(
                 sends=count.sends,
                 duration_us=count.duration_ns / 1_000,

@@ -79,6 +79,8 @@ class Send(Struct, eq=False):
     before: Any = None  # changes.Before, of pre_save and post_save
     is_skipped: bool = False
     was_late: bool = False  # its request was over already
+    is_sampled: bool = False  # SAMPLE decided about it, or about the send that it was made in
+    is_left_out: bool = False  # for now: should it raise, or a send in it, it is kept after all
     has_deeper: bool = False  # sends were left out because they were nested too deep inside this one
     nested: int = 0  # how many send methods of the same dispatch are inside this one (super().send)
 
@@ -111,6 +113,7 @@ def get_sink() -> Sink:
 def begin_anew() -> None:
     """In the child of a fork: what is open belongs to the parent, which records it. The cause stays."""
     global _numbers
+    signals.choose_anew()
     _numbers = itertools.count(1)
     outer = scope.current.get()
     scope.current.set(outer.cause)
@@ -131,7 +134,7 @@ def begin(signal: Any, sender: Any, named: dict[str, Any], method: str) -> Send 
         state = _states.get(id(signal)) or signals.register(signal)
         if not state.is_on:
             return None
-        outer = returns_to = _current()
+        outer = returns_to = above = _current()
         depth = outer.depth
         if depth:
             if state.overrides and outer.signal is state and _is_same_dispatch():
@@ -141,7 +144,7 @@ def begin(signal: Any, sender: Any, named: dict[str, Any], method: str) -> Send 
             if depth >= MAX_DEPTH:
                 if type(outer) is Send:
                     outer.has_deeper = True
-                return counting.begin(state, signals.sender_name(sender), outer, outer, signal)
+                return counting.begin(state, signals.sender_name(sender), counting.TOO_DEEP, outer, outer, signal)
             parent, root = outer.number, outer.root
         elif outer is scope.MUTED:
             return None
@@ -155,8 +158,19 @@ def begin(signal: Any, sender: Any, named: dict[str, Any], method: str) -> Send 
                 outer = returns_to = entered
         shape = shapes.get(id(sender))  # of a class that was seen before
         name = signals.sender_name(sender) if shape is None else shape.label
-        if state.keeps is not None and (not state.keeps or counting.exceeds(state, name)):
-            return counting.begin(state, name, outer, returns_to, signal)
+        if state.keeps == 0:
+            return counting.begin(state, name, "", outer, returns_to, signal)
+        is_sampled = is_left_out = False
+        if depth:
+            while type(above) is CountedSend:
+                above = above.outer
+            is_sampled = type(above) is Send and above.is_sampled
+        if is_sampled:  # a tree is kept whole or not at all
+            is_left_out = above.is_left_out and not state.is_always_kept
+        elif state.is_chosen is not None:
+            is_sampled, is_left_out = True, not state.is_chosen()
+        if not is_left_out and state.keeps is not None and counting.exceeds(state, name):
+            return counting.begin(state, name, counting.FLOODED, outer, returns_to, signal)
         number = next(_numbers)
         try:
             thread = _threads.name
@@ -178,6 +192,8 @@ def begin(signal: Any, sender: Any, named: dict[str, Any], method: str) -> Send 
             transactions.current(named),
             clock(),
         )
+        if is_sampled:
+            begun.is_sampled, begun.is_left_out = True, is_left_out
         if state.look_up is not None:
             begun.before = state.look_up(named, begun.named)
         if begun.cause.is_over and state.on_begin is None:
@@ -214,18 +230,50 @@ def end(send: Send | CountedSend) -> None:
         send.ended = clock()
         if _current() is send:
             _set_current(send.outer)
-        send.outer = None
-        if send.receivers or send.calls:
+        outer, send.outer = send.outer, None
+        why = ""
+        if send.is_sampled:
+            why = _left_out(send, outer)
+        if (send.receivers or send.calls) and not why:
             send.kept_calls = _calls(send)
-            send.receivers, send.drivers = (), None
-        send.calls = OVER
+        send.receivers, send.drivers, send.calls = (), None, OVER
         if send.error is not None:
             send.error = error_words(send.error)
         if send.signal.on_end is not None:
             send.signal.on_end()
-        _sink(send)
+        if why:
+            counting.count(send, "raised" if send.error else "skipped" if send.is_skipped else "returned", why)
+        else:
+            _sink(send)
     except Exception:
         _report("end")
+
+
+def _left_out(send: Send, outer: Any) -> str:
+    """Why a sampled send that has ended is counted instead of kept; "": it is kept. One that raised is, and with it all
+    sends above it, which end later, unless there are more of them than FLOOD allows."""
+    if send.is_left_out:
+        if not _raised(send):
+            return counting.SAMPLED
+        if send.signal.keeps is not None and counting.exceeds(send.signal, send.sender):
+            return counting.FLOODED
+    while outer is not None and outer.depth:
+        if type(outer) is Send:
+            if not outer.is_left_out:
+                break  # nor is any above it
+            outer.is_left_out = False
+        outer = outer.outer
+    return ""
+
+
+def _raised(send: Send) -> bool:
+    """Whether the send, or a receiver that it caught, ended by an error."""
+    if send.error is not None:
+        return True
+    for call in send.calls:  # written out, since it is for each send that is left out
+        if call[3] is not None:
+            return True
+    return send.drivers is not None and any(driver.error is not None or not driver.is_called for driver in send.drivers)
 
 
 def _calls(send: Send) -> list[Call]:
@@ -324,14 +372,6 @@ def _where() -> tuple[CodeType, int] | None:
     return None
 
 
-_reported: set[tuple[str, type]] = set()
-
-
 def _report(doing: str) -> None:
-    """An error of ours: logged once for each kind, never raised into the project."""
-    error = sys.exc_info()[0] or Exception
-    if (doing, error) not in _reported:
-        _reported.add((doing, error))
-        logger.exception(  # noqa: LOG004 - called in an except block
-            "livesignals could not record a send (%s); further errors of this kind are not logged", doing
-        )
+    """An error of ours: logged, never raised into the project."""
+    logger.exception("livesignals could not record a send (%s)", doing)  # noqa: LOG004 - called in an except block

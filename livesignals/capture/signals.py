@@ -11,11 +11,12 @@ from typing import Any
 from msgspec import Struct
 
 from livesignals.capture import scope
+from livesignals.capture.sampling import one_in
 from livesignals.catalogue.builtin import BUILTIN
 from livesignals.snapshot.types import class_dict_of, dict_descriptor, mro_of, shape_of
 
 SEND_METHODS = ("send", "asend", "send_robust", "asend_robust")
-#: Sent for every row that is read: recorded only when SIGNALS names them, or COUNT.
+#: Sent for every row that is read: recorded only when SIGNALS names them, or COUNT or SAMPLE.
 OFF_BY_DEFAULT = frozenset({"django.db.models.signals.pre_init", "django.db.models.signals.post_init"})
 
 
@@ -31,6 +32,8 @@ class SignalState(Struct, eq=False):
     on_end: Callable[[], None] | None = None
     look_up: Callable[[dict[str, Any], dict[str, Any]], Any] | None = None  # what its instance held before
     keeps: int | None = None  # sends a second of one sender that are kept, the others are counted; None: all are kept
+    is_chosen: Callable[[], bool] | None = None  # whether a send is the one that is kept of so many; None: each is
+    is_always_kept: bool = False  # inside a send that is left out too
 
 
 #: By id of the signal; an entry goes when its signal does, before the id can be used again.
@@ -43,21 +46,42 @@ CAUSES: dict[str, tuple[Any, Any]] = {}
 BEFORE: dict[str, Callable[[dict[str, Any], dict[str, Any]], Any]] = {}
 _patterns: list[str] = []
 _counted: list[str] = []
-_flood: int | None = None
+_flood: dict[str, int] = {}
+_samples: dict[str, int] = {}
 _first_sends: dict[str, Callable[[], None]] = {}
 _any_first_send: list[Callable[[], None]] = []
 
 
-def configure(patterns: list[str], counted: Sequence[str] = (), flood: int | None = None) -> None:
+def configure(
+    patterns: list[str],
+    counted: Sequence[str] = (),
+    flood: int | dict[str, int] | None = None,
+    samples: dict[str, int] | None = None,
+) -> None:
     """Which signals are recorded: globs in order, the last that matches counts, "-" in front leaves out.
 
     Without one that takes in, all are taken in but :data:`OFF_BY_DEFAULT`. Those that *counted* matches, globs
-    likewise, are counted instead of kept, and so is what comes after *flood* sends of a signal and sender in a second.
+    likewise, are counted instead of kept, and so is what comes after *flood* sends of a signal and sender in a second,
+    of all signals or by glob. Of those that a glob in *samples* matches one in so many is kept.
     """
-    global _flood
-    _patterns[:], _counted[:], _flood = patterns, counted, flood
+    global _flood, _samples
+    _patterns[:], _counted[:] = patterns, counted
+    _flood = {"*": flood} if isinstance(flood, int) else flood or {}
+    _samples = samples or {}
     for state in states.values():
         state.is_on, state.keeps = is_recorded(state.name), kept_a_second(state.name)
+        _sample(state)
+
+
+def choose_anew() -> None:
+    """In the child of a fork: its sends are sampled apart from its parent's and those of other children."""
+    for state in states.values():
+        _sample(state)
+
+
+def _sample(state: SignalState) -> None:
+    n = _last_number(_samples, state.name)
+    state.is_chosen, state.is_always_kept = one_in(n) if n is not None and n > 1 else None, n == 1
 
 
 def is_recorded(name: str) -> bool:
@@ -66,13 +90,18 @@ def is_recorded(name: str) -> bool:
     if said is not None:
         return said
     if name in OFF_BY_DEFAULT:
-        return bool(_last_match(_counted, name))
+        return bool(_last_match([*_samples, *_counted], name))
     return all(pattern.startswith("-") for pattern in _patterns)
 
 
 def kept_a_second(name: str) -> int | None:
     """How many sends a second of one sender are to be kept of a signal; None: all."""
-    return 0 if _last_match(_counted, name) else _flood
+    return 0 if _last_match(_counted, name) else _last_number(_flood, name)
+
+
+def _last_number(numbers: dict[str, int], name: str) -> int | None:
+    """What stands at the last glob that matches; None without one."""
+    return next((numbers[glob] for glob in reversed(numbers) if _matches(glob, name)), None)
 
 
 def _last_match(patterns: list[str], name: str) -> bool | None:
@@ -81,10 +110,13 @@ def _last_match(patterns: list[str], name: str) -> bool | None:
     for pattern in patterns:
         if pattern == "*" and name in OFF_BY_DEFAULT:
             continue  # it does not name them
-        glob = pattern.removeprefix("-")
-        if fnmatchcase(name, glob) or fnmatchcase(name.rpartition(".")[2], glob):
+        if _matches(pattern.removeprefix("-"), name):
             said = not pattern.startswith("-")
     return said
+
+
+def _matches(glob: str, name: str) -> bool:
+    return fnmatchcase(name, glob) or fnmatchcase(name.rpartition(".")[2], glob)
 
 
 def on_first_send(name: str, act: Callable[[], None]) -> None:
@@ -129,6 +161,7 @@ def register(signal: Any) -> SignalState:
         BEFORE.get(name),
         kept_a_second(name),
     )
+    _sample(state)
     states[key] = state
     return state
 

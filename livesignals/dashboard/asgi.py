@@ -15,9 +15,10 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, Ht
 from django.urls import Resolver404, get_resolver
 
 from livesignals.capture import muted
-from livesignals.dashboard import access, rendering, sources, streaming
+from livesignals.dashboard import access, health, rendering, sources, streaming
 from livesignals.exceptions import RecordingError
 from livesignals.transport.consumer import LiveConsumer
+from livesignals.transport.process import get_feed
 
 logger = logging.getLogger("livesignals")
 
@@ -59,6 +60,7 @@ class Dashboard:
         self.prefix = prefix
         self.application = application
         self.links: access.OneTimeLinks | None = None
+        self._probe = health.Probe()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         path = scope.get("path", "")
@@ -67,11 +69,27 @@ class Dashboard:
             await self.application(scope, receive, send)
         elif scope["type"] == "http":
             with muted():
-                response = await sync_to_async(self._respond, thread_sensitive=False)(scope)
+                if path.removeprefix(self.prefix) in ("health", "health/"):
+                    response: HttpResponseBase = await self._health(scope)
+                else:
+                    response = await sync_to_async(self._respond, thread_sensitive=False)(scope)
                 await _send_response(response, receive, send, is_head=scope["method"] == "HEAD")
         elif scope["type"] == "websocket":
             with muted():
                 await self._socket(scope, receive, send)
+
+    # HTTP, on the event loop
+
+    async def _health(self, scope: Scope) -> HttpResponse:
+        """For probes, which nobody signs in."""
+        if not access.is_served(access.page_request(scope), self.links):
+            response = self._not_found()
+        elif scope["method"] not in ("GET", "HEAD"):
+            response = _not_allowed()
+        else:
+            response = await self._probe.answer(get_feed())
+        _secure(response)
+        return response
 
     # HTTP, on a worker thread
 
@@ -84,13 +102,12 @@ class Dashboard:
         except Exception:
             logger.exception("livesignals could not answer %s", request.path)
             response = HttpResponse("The server's log says why.\n", status=500, content_type="text/plain")
-        for name, value in SECURITY_HEADERS.items():
-            response.setdefault(name, value)
+        _secure(response)
         return response
 
     def _answer(self, request: HttpRequest) -> HttpResponseBase:
         if request.method not in ("GET", "HEAD"):
-            return HttpResponse(status=405, headers={"Allow": "GET, HEAD"})
+            return _not_allowed()
         redeemed = self._redeem(request)
         if redeemed is not None:
             return redeemed
@@ -173,6 +190,15 @@ class Dashboard:
             return False
         finally:
             close_old_connections()
+
+
+def _secure(response: HttpResponseBase) -> None:
+    for name, value in SECURITY_HEADERS.items():
+        response.setdefault(name, value)
+
+
+def _not_allowed() -> HttpResponse:
+    return HttpResponse(status=405, headers={"Allow": "GET, HEAD"})
 
 
 async def _send_response(response: HttpResponseBase, receive: Receive, send: Send, *, is_head: bool) -> None:

@@ -10,7 +10,7 @@ from msgspec import UNSET
 from livesignals.catalogue.builtin import BUILTIN
 from livesignals.dashboard import editor
 from livesignals.dashboard.markup import render, text
-from livesignals.dashboard.rows import cause_path
+from livesignals.dashboard.rows import cause_path, why_counted
 from livesignals.dashboard.trees import Around, Topmost
 from livesignals.dashboard.values import value_attributes
 from livesignals.dashboard.words import MASKED, duration, errors_of, family_of, sender_name, short_name, summary
@@ -87,6 +87,7 @@ def _counted(event: Event) -> dict[str, str] | None:
         "seconds": f"{counted.seconds:.1f} s",
         "total": duration(counted.duration_us),
         "mean": duration(counted.duration_us / counted.sends),
+        "why": why_counted(event)[1],
     }
 
 

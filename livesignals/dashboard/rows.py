@@ -60,9 +60,9 @@ def _parent(event: Event) -> str:
 
 
 def _pending(event: Event) -> str:
-    """The transaction whose outcome the row waits for."""
+    """The transaction whose outcome the row waits for; of one that was given up it may still come."""
     transaction = event.transaction
-    if transaction is None or transaction.state != "pending":
+    if transaction is None or transaction.state not in ("pending", "unknown"):
         return ""
     return f' data-tx="{text(transaction.id)}"'
 
@@ -137,10 +137,10 @@ def _tags(event: Event) -> str:
     if event.counted is not UNSET:
         times = f"× {event.counted.sends:,}"
         if event.status == "raised":
-            return _tag(f"{times} {gettext('raised')}", "hot") + _counted_word()
+            return _tag(f"{times} {gettext('raised')}", "hot") + _counted_word(event)
         if event.status == "skipped":
-            return _tag(f"{times} {gettext('skipped: no receiver')}") + _counted_word()
-        return _tag(times) + _counted_word()
+            return _tag(f"{times} {gettext('skipped: no receiver')}") + _counted_word(event)
+        return _tag(times) + _counted_word(event)
     tags = ""
     if errors := errors_of(event):
         more = f" × {len(errors)}" if len(errors) > 1 else ""
@@ -163,6 +163,10 @@ _FLAGS = {
     "truncated": (gettext_lazy("truncated"), gettext_lazy("not everything that it carried was kept")),
     "deeper": (gettext_lazy("deeper"), gettext_lazy("the sends that it made itself were left out, for their depth")),
     "after_response": (gettext_lazy("after response"), gettext_lazy("made when the request's response had been sent")),
+    "sampled": (
+        gettext_lazy("sampled"),
+        gettext_lazy("kept as one of many, or for an error; the others are counted"),
+    ),
 }
 
 
@@ -185,8 +189,34 @@ def _tag(words: str, kind: str = "", title: str = "") -> str:
     return f'<b class="tag{kind and " " + kind}"{_title(title)}>{text(words)}</b>'
 
 
-def _counted_word() -> str:
-    return f" <small>{text(gettext('counted'))}</small>"
+#: Why sends were counted, by the flag of their count, in a row and in a sentence.
+COUNTED = {
+    "": (gettext_lazy("counted"), gettext_lazy("These sends were counted instead of kept, as COUNT says.")),
+    "sampled": (
+        gettext_lazy("counted, sampled"),
+        gettext_lazy("SAMPLE keeps one of so many sends; these are the others. Those that raise are kept."),
+    ),
+    "flooded": (
+        gettext_lazy("counted, over the ceiling"),
+        gettext_lazy("These sends came after as many as FLOOD keeps in a second."),
+    ),
+    "deep": (
+        gettext_lazy("counted, too deep"),
+        gettext_lazy("These sends were nested deeper than is kept: a recursion, as it seems."),
+    ),
+}
+
+
+def why_counted(event: Event) -> tuple[str, str]:
+    """Why the sends of a count are not kept: in a word or two, and in a sentence."""
+    flag = next((flag for flag in event.flags if flag in COUNTED), "")
+    word, sentence = COUNTED[flag]
+    return str(word), str(sentence)
+
+
+def _counted_word(event: Event) -> str:
+    word, sentence = why_counted(event)
+    return f" <small{_title(sentence)}>{text(word)}</small>"
 
 
 def _receivers(event: Event) -> str:

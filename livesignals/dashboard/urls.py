@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from livesignals.dashboard import takeaway, views
+from livesignals.dashboard import processes, takeaway, views
 
 urlpatterns = [
     path("", views.index, name="index"),
@@ -11,6 +11,7 @@ urlpatterns = [
     path("causes/<str:epoch>/<str:cause_id>/", views.cause, name="cause"),
     path("range/", views.events_between, name="range"),
     path("download/", takeaway.download, name="download"),
+    path("processes/", processes.listing, name="processes"),
     path("recordings/", takeaway.listing, name="recordings"),
     path("static/<path:path>", views.static, name="static"),
 ]

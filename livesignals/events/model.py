@@ -67,7 +67,7 @@ class Process(Struct, frozen=True):
 
     host: str
     pid: int
-    seq: int  # numbers the events of the process, from 1, in the order in which their sends began; a count when made
+    seq: int  # numbers the sends of the process, from 1, in the order in which they began; a count when it is made
 
 
 class Counted(Struct, frozen=True, kw_only=True):
@@ -107,7 +107,7 @@ class Event(Struct, frozen=True, kw_only=True):
     transaction: Transaction | None = None
     process: Process
     thread: str = "MainThread"  # "" for a count
-    flags: list[str] = []  # truncated, masked, counted, after_response, …
+    flags: list[str] = []  # truncated, masked, counted, sampled, flooded, after_response, …
     #: Of pre_save and post_save: [old, new] of fields that differ from what was loaded or last saved, by attname; {}
     #: when none does, None when that is not known.
     changes: dict[str, list[Any]] | None = None

@@ -55,7 +55,7 @@ class Segment(Protocol):
 
     everything: int
     loose: int  # events that have more values than are indexed
-    unsettled: int  # events whose transaction was open when they were indexed
+    unsettled: int  # events whose transaction was open, or its end not seen, when they were indexed
     cut: int  # events that may say more than a bare word looks at
 
     def column(self, name: str) -> Column:

@@ -111,6 +111,20 @@ FLAGS: dict[str, Flag] = {
         "counted instead of kept",
         "kept, not counted",
     ),
+    "sampled": Flag(
+        "SAMPLE decided whether it is kept or counted",
+        lambda event: "sampled" in event.flags,
+        "instr(flags, ' sampled ')",
+        "sampled",
+        "not sampled",
+    ),
+    "flooded": Flag(
+        "it stands for sends beyond the ceiling that FLOOD sets",
+        lambda event: "flooded" in event.flags,
+        "instr(flags, ' flooded ')",
+        "counted beyond the ceiling a second",
+        "not counted for a ceiling",
+    ),
     "noreceiver": Flag(
         "no receiver ran",
         lambda event: not event.receivers and "counted" not in event.flags,  # of a count nobody knows

@@ -34,17 +34,17 @@ def run_name(event: Event) -> str:
 
     Those of a transaction that was rolled back have "-rb" behind them, since that becomes known later.
     """
-    status, cause_id, has_error, is_count, is_rolled_back = _state(event)
-    alike_in = (event.signal, event.sender, status, cause_id, str(has_error), str(is_count))
+    status, cause_id, has_error, counted_as, is_rolled_back = _state(event)
+    alike_in = (event.signal, event.sender, status, cause_id, str(has_error), counted_as)
     name = blake2b("\0".join(alike_in).encode("utf-8", "replace"), digest_size=6).hexdigest()
     return f"{name}-rb" if is_rolled_back else name
 
 
-State = tuple[str, str, bool, bool, bool]
+State = tuple[str, str, bool, str, bool]
 
 
 def _state(event: Event) -> State:
-    """Status, id of the cause, whether anything raised, whether it is a count, whether it was rolled back."""
+    """Status, id of the cause, whether anything raised, as what sends were counted, whether it was rolled back."""
     cause, transaction, has_error = event.cause, event.transaction, event.error is not None
     for call in event.receivers:
         if call.error is not None:
@@ -53,6 +53,6 @@ def _state(event: Event) -> State:
         event.status,
         "" if cause is None else cause.id,
         has_error,
-        event.counted is not UNSET,
+        "" if event.counted is UNSET else " ".join(event.flags),
         transaction is not None and transaction.state == "rolled_back",
     )

@@ -18,6 +18,7 @@ from livesignals.journal.base import (
     Pin,
     Problem,
     ProcessReport,
+    Retention,
     Tail,
 )
 from livesignals.journal.memory import MemoryJournal
@@ -39,6 +40,7 @@ __all__ = [
     "Pin",
     "Problem",
     "ProcessReport",
+    "Retention",
     "SqliteJournal",
     "Tail",
     "open_journal",

@@ -13,7 +13,7 @@ from livesignals.journal.base import ProcessReport
 OTHER_JOURNAL = "stored in another journal"
 #: How many processes have a report of their own; those that were not heard of for longest are added up in one.
 KEPT_PROCESSES = 200
-#: Still in the buffer of a process that has not been heard of for long.
+#: Still in the buffer of a process that is gone.
 PROCESS_ENDED = "process ended"
 
 
@@ -32,16 +32,15 @@ def stored(report: ProcessReport, before: ProcessReport | None, events: int, cou
         counted += before.counted
     elsewhere = report.captured - sum(report.dropped.values()) - report.buffered - count
     dropped = {**report.dropped, OTHER_JOURNAL: elsewhere} if elsewhere > 0 else report.dropped
-    return replace(report, stored=count, dropped=dropped, counted=counted)
+    was_gone = before is not None and (before.is_gone or before.was_gone)
+    return replace(report, stored=count, dropped=dropped, counted=counted, was_gone=was_gone)
 
 
 def ended(report: ProcessReport) -> ProcessReport:
     """The report of a process that is taken to be gone, and its buffer with it."""
-    if not report.buffered:
-        return report
     dropped = Counter(report.dropped)
     dropped[PROCESS_ENDED] += report.buffered
-    return replace(report, dropped=dict(dropped), buffered=0)
+    return replace(report, dropped=dict(+dropped), buffered=0, is_gone=True)
 
 
 def total(added: Iterable[ProcessReport], subtracted: Iterable[ProcessReport] = ()) -> ProcessReport:

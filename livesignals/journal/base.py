@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from msgspec import Struct
 
+from livesignals.conf import LEAST_RETAIN_BYTES
 from livesignals.events import Event, Record
 
 if TYPE_CHECKING:
@@ -31,7 +32,8 @@ class ProcessReport(Struct, frozen=True, kw_only=True):
     """Cumulative figures of one process: ``captured == stored + sum(dropped.values()) + buffered``.
 
     A count, which stands for many sends, is one event in them as any other. The journal fills in ``stored`` and
-    ``counted`` itself. It also adds reasons of its own to ``dropped``, see `livesignals.journal.accounts`.
+    ``counted`` itself, and whether the process is gone. It also adds reasons of its own to ``dropped``, see
+    `livesignals.journal.accounts`.
     """
 
     process: str  # a token of its own for each process, also after a fork
@@ -45,12 +47,15 @@ class ProcessReport(Struct, frozen=True, kw_only=True):
     dropped: dict[str, int] = {}  # reason: count
     buffered: int = 0
     counted: int = 0  # sends that were counted instead of kept: what the counts among the stored events stand for
+    pid_namespace: int = 0  # in which the pid is one: those of containers differ; 0 where there is none
+    is_gone: bool = False  # as `Journal.take_for_gone` says, until it reports again
+    was_gone: bool = False  # it was taken for gone, and reported again
 
 
 class Outcome(Struct, frozen=True):
     """How a transaction ended."""
 
-    tx_id: str
+    tx_id: str  # the token of its process, "-", and what tells it apart there
     state: Literal["committed", "rolled_back", "unknown"]
 
 
@@ -157,6 +162,15 @@ class Announcements(Struct, frozen=True):
     group: str
 
 
+class Retention(Struct, frozen=True):
+    """How much history is kept, whichever ends first."""
+
+    events: int
+    bytes: int
+    set_events: int | None = None  # by `Journal.retain`, for all processes; None: by each one's settings
+    set_bytes: int | None = None
+
+
 class Problem(Struct, frozen=True):
     """Something that ``doctor`` tells."""
 
@@ -179,8 +193,24 @@ class Journal(ABC):
 
     def __init__(self, *, project: str, retain_events: int, retain_bytes: int) -> None:
         self.project = project
-        self.retain_events = retain_events
-        self.retain_bytes = retain_bytes
+        self._retain_events = retain_events
+        self._retain_bytes = retain_bytes
+
+    def _retention(self, events: int | None, bytes: int | None) -> Retention:
+        """With what `retain` set, the settings where that is nothing."""
+        return Retention(events or self._retain_events, bytes or self._retain_bytes, events, bytes)
+
+    @abstractmethod
+    def retention(self) -> Retention:
+        """How much is kept now."""
+
+    @abstractmethod
+    def retain(self, events: int | None, bytes: int | None) -> None:
+        """Keep so much from now on, instead of what the settings of each process say; None: what they say.
+
+        Kept in the journal, also by `clear`: each process that appends keeps to it from its next batch on, and evicts a
+        bounded number each time; `prune` does it at once. Raises ValueError for less than an event, or 65,536 bytes.
+        """
 
     @abstractmethod
     def append(self, records: Sequence[Record], report: ProcessReport) -> Appended:
@@ -192,7 +222,10 @@ class Journal(ABC):
 
     @abstractmethod
     def resolve(self, outcomes: Sequence[Outcome]) -> int:
-        """Write into pending events how their transactions ended. Says how many events that concerned."""
+        """Write into pending events how their transactions ended. Says how many events that concerned.
+
+        Also into those that say "unknown" since their process was taken for gone.
+        """
 
     @abstractmethod
     def outcomes_after(self, number: int) -> Outcomes:
@@ -286,6 +319,15 @@ class Journal(ABC):
         """The last report of each process that wrote lately, the latest first."""
 
     @abstractmethod
+    def take_for_gone(self, reports: Sequence[ProcessReport]) -> int:
+        """Account for processes that ended without a word: what they had buffered is dropped, and how their open
+        transactions ended is unknown. Says of how many.
+
+        Only those whose last report is still the one of *reports*. Should one be alive after all, its next report and
+        `resolve` put everything right. See `livesignals.journal.liveness`.
+        """
+
+    @abstractmethod
     def changed(self) -> bool:
         """Whether anything was written, by any process, since the last call. True at first. Cheap."""
 
@@ -295,7 +337,7 @@ class Journal(ABC):
 
     @abstractmethod
     def prune(self, keep_events: int | None = None, keep_bytes: int | None = None) -> int:
-        """Evict the oldest events down to these limits (None: the retention). Says how many went."""
+        """Evict the oldest events down to these limits (None: `retention`). Says how many went."""
 
     @abstractmethod
     def clear(self) -> None:
@@ -320,6 +362,19 @@ class Journal(ABC):
     @abstractmethod
     def abandon(self) -> None:
         """In the child of a fork: forget what the parent had open. The next call opens it anew."""
+
+
+def check_retention(events: int | None, bytes: int | None) -> None:
+    """Raises ValueError for less than can be retained."""
+    if events is not None and events < 1:
+        raise ValueError(f"at least 1 event is retained, not {events}")
+    if bytes is not None and bytes < LEAST_RETAIN_BYTES:
+        raise ValueError(f"at least {LEAST_RETAIN_BYTES:,} bytes are retained, not {bytes:,}")
+
+
+def process_of(tx_id: str) -> str:
+    """The token of the process whose transaction it is."""
+    return tx_id.rpartition("-")[0]
 
 
 def facet_values(event: Event, field: str) -> set[str]:

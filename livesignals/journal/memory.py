@@ -29,9 +29,12 @@ from livesignals.journal.base import (
     Pin,
     Problem,
     ProcessReport,
+    Retention,
     Tail,
+    check_retention,
     facet_values,
     has_raised,
+    process_of,
 )
 
 if TYPE_CHECKING:
@@ -90,6 +93,7 @@ class MemoryJournal(Journal):
         self._pins: list[Pin] = []
         self._pinned: list[_Entry] = []  # evicted since, ascending
         self._reports: dict[str, ProcessReport] = {}
+        self._retained: tuple[int | None, int | None] = None, None
         self._outcome = 0  # number of the last one
         self._outcomes: deque[tuple[int, str, str]] = deque(maxlen=KEPT_OUTCOMES)
         self._writes = 1
@@ -107,7 +111,8 @@ class MemoryJournal(Journal):
             self._reports[report.process] = accounts.stored(
                 report, before, len(records), accounts.sends_counted(records)
             )
-            self._evict(self.retain_events, self.retain_bytes)
+            retention = self.retention()
+            self._evict(retention.events, retention.bytes)
             self._writes += 1
             return Appended(self._epoch, first, self._last)
 
@@ -128,8 +133,8 @@ class MemoryJournal(Journal):
         resolved: Counter[str] = Counter()
         with self._lock:
             for entry in (*self._pinned, *self._entries):
-                tx_id = entry.record.tx_id
-                if entry.record.tx_state == "pending" and tx_id in states:
+                tx_id, said = entry.record.tx_id, entry.record.tx_state
+                if tx_id in states and (said == "pending" or (said == "unknown" and states[tx_id] != said)):
                     entry.resolve(states[tx_id])
                     resolved[tx_id] += 1
             for tx_id in filter(resolved.__contains__, states):
@@ -137,6 +142,23 @@ class MemoryJournal(Journal):
                 self._outcomes.append((self._outcome, tx_id, states[tx_id]))
             self._writes += 1
         return resolved.total()
+
+    def take_for_gone(self, reports: Sequence[ProcessReport]) -> int:
+        with self._lock:
+            ended = []
+            for report in reports:
+                known = self._reports.get(report.process)
+                if known is not None and known.seen_ts == report.seen_ts and not known.is_gone:
+                    self._reports[report.process] = accounts.ended(known)
+                    ended.append(report.process)
+            self._writes += bool(ended)
+            open_ones = {
+                entry.record.tx_id
+                for entry in (*self._pinned, *self._entries)
+                if entry.record.tx_state == "pending" and process_of(entry.record.tx_id or "") in ended
+            }
+        self.resolve([Outcome(tx_id, "unknown") for tx_id in open_ones if tx_id])
+        return len(ended)
 
     def outcomes_after(self, number: int) -> Outcomes:
         with self._lock:
@@ -232,7 +254,8 @@ class MemoryJournal(Journal):
     def pin(self, name: str, first: int, last: int) -> None:
         pin = Pin(name, first, last)
         with self._lock:
-            pins.check(pin, self._pins, self._bounds(), self.retain_events)
+            retention = self.retention()
+            pins.check(pin, self._pins, self._bounds(), retention.events)
             kept = pins.ranges([*self._pins, pin])
             pins.check_bytes(
                 sum(
@@ -240,7 +263,7 @@ class MemoryJournal(Journal):
                     for entry in (*self._pinned, *self._entries)
                     if any(begin <= entry.id <= end for begin, end in kept)
                 ),
-                self.retain_bytes,
+                retention.bytes,
             )
             self._pins = sorted([*self._pins, pin], key=lambda each: each.first)
 
@@ -302,10 +325,20 @@ class MemoryJournal(Journal):
     def prune(self, keep_events: int | None = None, keep_bytes: int | None = None) -> int:
         with self._lock:
             self._writes += 1
+            retention = self.retention()
             return self._evict(
-                self.retain_events if keep_events is None else keep_events,
-                self.retain_bytes if keep_bytes is None else keep_bytes,
+                retention.events if keep_events is None else keep_events,
+                retention.bytes if keep_bytes is None else keep_bytes,
             )
+
+    def retention(self) -> Retention:
+        return self._retention(*self._retained)
+
+    def retain(self, events: int | None, bytes: int | None) -> None:
+        check_retention(events, bytes)
+        with self._lock:
+            self._retained = events, bytes
+            self._writes += 1
 
     def clear(self) -> None:
         with self._lock:

@@ -170,6 +170,12 @@ local function evict(keep_events, keep_bytes, most)
     return evicted - before
 end
 
+-- What was set for all processes, or else what is said.
+local function retained(name, otherwise)
+    local set_for_all = number(name)
+    return set_for_all > 0 and set_for_all or tonumber(otherwise)
+end
+
 local operations = {}
 
 local function add(last, count, payload, pending, bytes, families, evict_columns, times, roots, causes, errors)
@@ -197,11 +203,10 @@ local function announce(channel, first, last, payloads, is_whole)
     redis.pcall('PUBLISH', channel, cmsgpack.pack(message)) -- who may not, is found by those who look
 end
 
--- Stores a batch: its process, its name, the limits of the ring and to what it is then trimmed, where it is announced
--- and with how many bytes at most; how many entries it has, and what each has: the arguments of `add` but for the
--- first. Then of rows of processes: name, what it has to be, what it shall be.
-function operations.append(process, batch, retain_events, retain_bytes, trimmed_events, trimmed_bytes, channel,
-                           most_announced, entries, ...)
+-- Stores a batch: its process, its name, the limits of the ring by its settings and to what share of them it is trimmed,
+-- where it is announced and with how many bytes at most; how many entries it has, and what each has: the arguments of
+-- `add` but for the first. Then of rows of processes: name, what it has to be, what it shall be.
+function operations.append(process, batch, retain_events, retain_bytes, trimmed, channel, most_announced, entries, ...)
     local rest, parts = {...}, 10
     local rows = tonumber(entries) * parts + 1
     if rows > 1 then
@@ -234,21 +239,25 @@ function operations.append(process, batch, retain_events, retain_bytes, trimmed_
     if rows > 1 then
         call('HSET', BATCHES, process, batch .. ' ' .. first .. ' ' .. last)
         set('last', last)
-        if last - number('evicted') > tonumber(retain_events) or number('bytes') > tonumber(retain_bytes) then
-            evict(tonumber(trimmed_events), tonumber(trimmed_bytes), 2 * (last - first + 1))
+        local events, bytes = retained('retain_events', retain_events), retained('retain_bytes', retain_bytes)
+        if last - number('evicted') > events or number('bytes') > bytes then
+            evict(math.max(1, math.floor(events * trimmed)), math.floor(bytes * trimmed), 2 * (last - first + 1))
         end
         announce(channel, first, last, payloads, size <= tonumber(most_announced))
     end
     return {'ok', meta.epoch, first, last}
 end
 
--- Pairs of a transaction and its state.
-function operations.resolve(...)
-    local outcomes, resolved, outcome = {...}, 0, number('outcome')
+-- Writes how transactions ended, as pairs. Says how many events that concerns.
+local function resolve(outcomes)
+    local resolved, outcome = 0, number('outcome')
     for i = 1, #outcomes, 2 do
         local transaction, state = outcomes[i], outcomes[i + 1]
         local events = tonumber(call('HGET', PENDING, transaction) or 0)
-        if events > 0 and call('HSETNX', STATES, transaction, state) == 1 then
+        local known = events > 0 and call('HGET', STATES, transaction)
+        -- Unknown are those of a process that was taken for gone. It may be alive after all.
+        if events > 0 and (not known or known == 'unknown' and state ~= known) then
+            call('HSET', STATES, transaction, state)
             resolved = resolved + events
             outcome = outcome + 1
             call('XADD', OUTCOMES, outcome .. '-0', 'transaction', transaction, 'state', state)
@@ -257,7 +266,40 @@ function operations.resolve(...)
     call('XTRIM', OUTCOMES, 'MINID', math.max(outcome - KEPT_OUTCOMES + 1, 0) .. '-0')
     set('outcome', outcome)
     wrote()
-    return {'ok', resolved}
+    return resolved
+end
+
+function operations.resolve(...) return {'ok', resolve({...})} end
+
+-- Takes processes for gone, each as its name, what its row has to be and what it shall be. Says of how many that was so.
+function operations.gone(...)
+    local rows, gone, outcomes = {...}, {}, {}
+    local count = 0
+    for i = 1, #rows, 3 do
+        if call('HGET', PROCESSES, rows[i]) == rows[i + 1] then
+            call('HSET', PROCESSES, rows[i], rows[i + 2])
+            gone[rows[i]] = true
+            count = count + 1
+        end
+    end
+    if count > 0 then
+        for _, transaction in ipairs(call('HKEYS', PENDING)) do
+            if gone[string.match(transaction, '^(.*)-') or ''] then
+                outcomes[#outcomes + 1] = transaction
+                outcomes[#outcomes + 1] = 'unknown'
+            end
+        end
+        resolve(outcomes)
+    end
+    return {'ok', count}
+end
+
+-- For all processes; "" for what the settings of each say.
+function operations.retain(events, bytes)
+    set('retain_events', events)
+    set('retain_bytes', bytes)
+    wrote()
+    return {'ok'}
 end
 
 function operations.outcomes(after)

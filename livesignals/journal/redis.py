@@ -40,7 +40,9 @@ from livesignals.journal.base import (
     Pin,
     Problem,
     ProcessReport,
+    Retention,
     Tail,
+    check_retention,
 )
 from livesignals.journal.redis_address import Address
 from livesignals.journal.redis_entries import entries_of
@@ -90,7 +92,7 @@ class RedisJournal(Journal):
         name = waiting[1] if waiting is not None and waiting[0] is records else secrets.token_hex(8)
         if records:
             self._unanswered[process] = records, name  # until it is known to be stored; it may be all the same
-        limits = (self.retain_events, self.retain_bytes, *self._trimmed())
+        limits = (self._retain_events, self._retain_bytes, HYSTERESIS)
         parts = [part for entry in entries for part in entry]
         known = self._known.get(process)
         if known is not None:
@@ -113,10 +115,6 @@ class RedisJournal(Journal):
             )
         raise JournalUnavailable(f"the journal {self._server.address.shown} is too busy.", "It is tried again.")
 
-    def _trimmed(self) -> tuple[int, int]:
-        """Down to what is evicted when a limit is passed, so that not every batch has to."""
-        return max(1, int(self.retain_events * HYSTERESIS)), int(self.retain_bytes * HYSTERESIS)
-
     def resolve(self, outcomes: Sequence[Outcome]) -> int:
         resolved = 0
         for begin in range(0, len(outcomes), CHUNK_OUTCOMES):
@@ -126,23 +124,38 @@ class RedisJournal(Journal):
         return resolved
 
     def prune(self, keep_events: int | None = None, keep_bytes: int | None = None) -> int:
-        keep_events = self.retain_events if keep_events is None else keep_events
-        keep_bytes = self.retain_bytes if keep_bytes is None else keep_bytes
+        retention = self.retention()
+        keep_events = retention.events if keep_events is None else keep_events
+        keep_bytes = retention.bytes if keep_bytes is None else keep_bytes
         pruned = 0
         while evicted := self._server.call("evict", keep_events, keep_bytes, CHUNK_EVENTS)[0]:
             pruned += evicted
         return pruned
 
+    def retention(self) -> Retention:
+        figures = self._figures()[0]
+        events, size = (int(figures.get(name) or 0) or None for name in ("retain_events", "retain_bytes"))
+        return self._retention(events, size)
+
+    def retain(self, events: int | None, bytes: int | None) -> None:
+        check_retention(events, bytes)
+        self._server.call("retain", events or "", bytes or "")
+
+    def take_for_gone(self, reports: Sequence[ProcessReport]) -> int:
+        flat = [part for change in ledger.ends(reports, self._figures()[1]) for part in change]
+        gone: int = self._server.call("gone", *flat)[0] if flat else 0
+        return gone
+
     def clear(self) -> None:
         self._server.call("clear")
 
     def pin(self, name: str, first: int, last: int) -> None:
-        pin = Pin(name, first, last)
+        pin, retention = Pin(name, first, last), self.retention()
         for _ in range(ATTEMPTS):
             view = self._reader.view()
-            pins.check(pin, view.pins, view.bounds, self.retain_events)
+            pins.check(pin, view.pins, view.bounds, retention.events)
             flat = [end for ends in pins.ranges([*view.pins, pin]) for end in ends]
-            pins.check_bytes(self._server.call("weigh", *flat)[0], self.retain_bytes)
+            pins.check_bytes(self._server.call("weigh", *flat)[0], retention.bytes)
             if self._server.call("pin", name, first, last, view.bounds.epoch, view.pinning)[0]:
                 return
         raise JournalUnavailable(f"the journal {self._server.address.shown} is too busy.", "Try again.")

@@ -5,7 +5,7 @@ others. Who appends says what the rows that it changes have been; when one has c
 it is worked out anew from all rows. Only a process itself changes its row, so that this is rare.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 import msgspec
@@ -47,8 +47,8 @@ def changes(
     if before is None:
         if known is not None and known.epoch == epoch:
             # It was taken for gone and folded into the total: take it out again.
-            before = known.report
-            folded = accounts.total([folded], [accounts.ended(before)])
+            before = accounts.ended(known.report)
+            folded = accounts.total([folded], [before])
         gone = reports(rows)[accounts.KEPT_PROCESSES - 1 :]
         if gone:
             folded = accounts.total([folded, *map(accounts.ended, gone)])
@@ -58,6 +58,16 @@ def changes(
     kept = accounts.stored(report, before, events, counted)
     row = _encode(kept)
     return [*changed, (report.process, mine, row)], Known(epoch, row, kept)
+
+
+def ends(gone: Iterable[ProcessReport], rows: Rows) -> list[Change]:
+    """What taking processes for gone changes, of those whose last report is still that of *gone*."""
+    stored = {report.process: report for report in reports(rows)}
+    return [
+        (each.process, rows[each.process], _encode(accounts.ended(stored[each.process])))
+        for each in gone
+        if each.process in stored and stored[each.process].seen_ts == each.seen_ts and not stored[each.process].is_gone
+    ]
 
 
 def reports(rows: Rows) -> list[ProcessReport]:

@@ -120,7 +120,7 @@ class OpenSegment(Segment):
         times.append(moment)
         bit = 1 << place
         self.everything |= bit
-        if event.transaction is not None and event.transaction.state == "pending":
+        if event.transaction is not None and event.transaction.state in ("pending", "unknown"):
             self.unsettled |= bit
         if 2 * size > TEXT_LIMIT:  # two, since letters may become more when they are folded
             self.cut |= bit

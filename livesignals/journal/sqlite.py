@@ -14,11 +14,10 @@ from typing import TYPE_CHECKING, cast
 
 from livesignals.events import Event, Record, decode_stored, splice
 from livesignals.exceptions import JournalError
-from livesignals.journal import accounts, sqlite_pins
+from livesignals.journal import accounts, sqlite_outcomes, sqlite_pins
 from livesignals.journal import sqlite_ledger as ledger
 from livesignals.journal import sqlite_packs as packs
 from livesignals.journal.base import (
-    KEPT_OUTCOMES,
     TAIL_LIMIT,
     TREE_LIMIT,
     Appended,
@@ -34,7 +33,9 @@ from livesignals.journal.base import (
     Pin,
     Problem,
     ProcessReport,
+    Retention,
     Tail,
+    check_retention,
 )
 from livesignals.journal.sqlite_connections import Connections, Superseded
 from livesignals.journal.sqlite_file import ELSEWHERE
@@ -83,8 +84,9 @@ class SqliteJournal(Journal):
                     counted_in = {ledger.FAMILY + family: count for family, count in families.items()}
                     ledger.count(connection, {**counted_in, "last": len(records), "bytes": size})
                     retained = last + len(records) - figures["evicted"]
-                    if retained > self.retain_events or figures["bytes"] + size > self.retain_bytes:
-                        ledger.trim(connection, self.retain_events, self.retain_bytes, most=2 * len(records))
+                    keep = self._retention(*ledger.retained(figures))
+                    if retained > keep.events or figures["bytes"] + size > keep.bytes:
+                        ledger.trim(connection, keep.events, keep.bytes, most=2 * len(records))
             if not connections.in_place:
                 raise Superseded  # it went into a file that nobody will open again
             self._known = epoch, kept
@@ -94,38 +96,49 @@ class SqliteJournal(Journal):
 
     def resolve(self, outcomes: Sequence[Outcome]) -> int:
         def write(connections: Connections) -> int:
-            resolved = 0
             with connections.writing() as connection:
-                figures = ledger.counters(connection)
-                number = figures["outcome"]
-                for outcome in outcomes:
-                    changed = packs.resolve(connection, outcome)
-                    for table in ("events", "pinned") if figures.get(ledger.PINS) else ("events",):
-                        changed += packs.set_state(connection, table, outcome.tx_id, outcome.state)
-                    if changed:
-                        resolved += changed
-                        number += 1
-                        connection.execute(
-                            "INSERT INTO outcomes VALUES (?, ?, ?)", (number, outcome.tx_id, outcome.state)
-                        )
-                connection.execute("UPDATE counters SET value = ? WHERE name = 'outcome'", (number,))
-                connection.execute("DELETE FROM outcomes WHERE number <= ?", (number - KEPT_OUTCOMES,))
-            return resolved
+                return sqlite_outcomes.settle(connection, outcomes)
 
         return self._file.run(write) if outcomes else 0
 
-    def prune(self, keep_events: int | None = None, keep_bytes: int | None = None) -> int:
-        keep_events = self.retain_events if keep_events is None else keep_events
-        keep_bytes = self.retain_bytes if keep_bytes is None else keep_bytes
-
+    def take_for_gone(self, reports: Sequence[ProcessReport]) -> int:
         def write(connections: Connections) -> int:
             with connections.writing() as connection:
-                return ledger.evict(connection, keep_events, keep_bytes, most=CHUNK_ROWS)
+                ended = ledger.end(connection, reports)
+                sqlite_outcomes.orphan(connection, ended)
+                return len(ended)
+
+        return self._file.run(write) if reports else 0
+
+    def prune(self, keep_events: int | None = None, keep_bytes: int | None = None) -> int:
+        def write(connections: Connections) -> int:
+            with connections.writing() as connection:
+                keep = self._retention(*ledger.retained(ledger.counters(connection)))
+                events = keep.events if keep_events is None else keep_events
+                return ledger.evict(
+                    connection, events, keep.bytes if keep_bytes is None else keep_bytes, most=CHUNK_ROWS
+                )
 
         pruned = 0
         while evicted := self._file.run(write):
             pruned += evicted
         return pruned
+
+    def retention(self) -> Retention:
+        def read(connections: Connections) -> Retention:
+            with connections.reading() as connection:
+                return self._retention(*ledger.retained(ledger.counters(connection)))
+
+        return self._file.run(read)
+
+    def retain(self, events: int | None, bytes: int | None) -> None:
+        check_retention(events, bytes)
+
+        def write(connections: Connections) -> None:
+            with connections.writing() as connection:
+                ledger.retain(connection, events, bytes)
+
+        self._file.run(write)
 
     def clear(self) -> None:
         def write(connections: Connections) -> None:
@@ -146,7 +159,8 @@ class SqliteJournal(Journal):
         def write(connections: Connections) -> None:
             packs.unpack(connections, first, last)  # so that what is evicted in one piece has no pinned event
             with connections.writing() as connection:
-                sqlite_pins.add(connection, Pin(name, first, last), self.retain_events, self.retain_bytes)
+                keep = self._retention(*ledger.retained(ledger.counters(connection)))
+                sqlite_pins.add(connection, Pin(name, first, last), keep.events, keep.bytes)
 
         self._file.run(write)
 
@@ -328,6 +342,14 @@ class SqliteJournal(Journal):
                     "error" if free < FULL else "warning",
                     f"only {free:,} bytes are free for the journal {self._file.path}",
                     f"Free some space. {ELSEWHERE}",
+                )
+            )
+        elif free < (room := self.retention().bytes - self.counts().bytes):
+            problems.append(
+                Problem(
+                    "warning",
+                    f"the journal {self._file.path} may grow by {room:,} bytes, and {free:,} are free",
+                    "Free some space, or lower RETAIN_BYTES.",
                 )
             )
         return problems

@@ -6,7 +6,7 @@ is also how many events were ever stored.
 """
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import cast
 
 import apsw
@@ -18,6 +18,7 @@ from livesignals.journal.base import HYSTERESIS, Bounds, ProcessReport
 
 LEAST = 0.95  # of what may be retained, what a full ring never falls below
 PINS = "pins"  # in `counters`: how many ranges are pinned
+RETAIN_EVENTS, RETAIN_BYTES = "retain_events", "retain_bytes"  # in `counters`, where `retain` has set them
 FAMILY = "family:"  # in front of a family's name in `counters`: how many of it are retained
 
 _TOTAL = ""  # the row of `processes` that holds the sums of those that have none of their own
@@ -36,6 +37,19 @@ def counters(connection: apsw.Connection) -> dict[str, int]:
 def bounds(connection: apsw.Connection) -> Bounds:
     figures = counters(connection)
     return Bounds(meta(connection, "epoch"), figures["evicted"] + 1, figures["last"])
+
+
+def retained(figures: Mapping[str, int]) -> tuple[int | None, int | None]:
+    """How many events and bytes are to be retained, from `counters`; None: as each process's settings say."""
+    return figures.get(RETAIN_EVENTS), figures.get(RETAIN_BYTES)
+
+
+def retain(connection: apsw.Connection, events: int | None, bytes: int | None) -> None:
+    """Set what `retained` gives."""
+    for name, value in ((RETAIN_EVENTS, events), (RETAIN_BYTES, bytes)):
+        connection.execute("DELETE FROM counters WHERE name = ?", (name,))
+        if value is not None:
+            connection.execute("INSERT INTO counters VALUES (?, ?)", (name, value))
 
 
 def count(connection: apsw.Connection, changes: Mapping[str, int]) -> None:
@@ -138,12 +152,31 @@ def store_report(
     if before is None:
         if known is not None and known.process == report.process:
             # It was taken for gone and folded into the total: take it out again.
-            before = known
-            _write(connection, accounts.total([_folded(connection)], [accounts.ended(known)]))
+            before = accounts.ended(known)
+            _write(connection, accounts.total([_folded(connection)], [before]))
         _fold(connection)
     report = accounts.stored(report, before, events, counted)
     _write(connection, report)
     return report
+
+
+def end(connection: apsw.Connection, gone: Sequence[ProcessReport]) -> list[ProcessReport]:
+    """Take processes for gone whose last report is still that of *gone*. Returns those that were not so before."""
+    stored = {report.process: report for report in reports(connection)}
+    ended = [
+        stored[each.process]
+        for each in gone
+        if each.process in stored and stored[each.process].seen_ts == each.seen_ts and not stored[each.process].is_gone
+    ]
+    for report in ended:
+        _write(connection, accounts.ended(report))
+    return ended
+
+
+def was_taken_for_gone(connection: apsw.Connection, process: str) -> bool:
+    """Whether the process is, or once was, taken for gone."""
+    row = connection.execute("SELECT report FROM processes WHERE process = ?", (process,)).get
+    return bool(row) and (_decode(row).is_gone or _decode(row).was_gone)
 
 
 def _folded(connection: apsw.Connection) -> ProcessReport:

@@ -95,11 +95,12 @@ def bodies(connection: apsw.Connection, low: int, high: int, limit: int) -> list
     return found
 
 
-def resolve(connection: apsw.Connection, outcome: Outcome) -> int:
-    """Note how a transaction ended, for the rows to be made. Says how many events that concerns."""
+def resolve(connection: apsw.Connection, outcome: Outcome, before: str | None = None) -> int:
+    """Note how a transaction ended, of which *before* was known, for the rows to be made. Says how many events that
+    concerns."""
     rows = connection.execute(
-        "UPDATE packed_outcomes SET state = ? WHERE tx_id = ? AND state IS NULL RETURNING events",
-        (outcome.state, outcome.tx_id),
+        "UPDATE packed_outcomes SET state = ? WHERE tx_id = ? AND state IS ? RETURNING events",
+        (outcome.state, outcome.tx_id, before),
     ).fetchall()
     return sum(cast("int", events) for (events,) in rows)
 

@@ -25,7 +25,8 @@ from msgspec import Struct
 
 from livesignals.events import Event, decode
 from livesignals.exceptions import JournalError
-from livesignals.journal import Announcements, Bounds, Counts, Journal
+from livesignals.journal import Announcements, Bounds, Counts, Journal, Retention
+from livesignals.journal.liveness import notice_gone
 from livesignals.transport.listening import Listener, lines_of
 
 logger = logging.getLogger("livesignals")
@@ -40,6 +41,8 @@ BATCH_EVENTS = 1_000
 RENDERED_ROWS = 2_000
 POLL_SECONDS = 0.01
 COUNTS_SECONDS = 0.5
+#: How often it is looked whether processes are gone.
+PROCESSES_SECONDS = 2.0
 #: Indexed at a time; the pause after it keeps the thread from taking more than half of the time.
 INDEX_EVENTS = 250
 INDEX_SECONDS = 0.25
@@ -81,9 +84,12 @@ class Feed:
         self.head = 0  # the newest id received from the group
         self.counts: Counts | None = None
         self.bounds: Bounds | None = None
+        self.retention: Retention | None = None
         self.oldest: Event | None = None
         self.newest: Event | None = None
         self.rate = 0.0
+        self.processes = 0  # that are alive
+        self._processes_at = 0.0
         self.problem: Problem | None = None
 
     async def watch(self) -> None:
@@ -154,7 +160,7 @@ class Feed:
             self.bounds = await self.run(lambda journal: journal.bounds())
             self.counts = await self.run(lambda journal: journal.counts())
         except JournalError as error:
-            self.problem = Problem(str(error), error.hint)
+            self._note(Problem(str(error), error.hint))
             return
         if self.bounds.epoch != self.epoch or self.bounds.last != self.head:
             self._ring.clear()
@@ -178,9 +184,9 @@ class Feed:
                 self._is_behind.clear()
                 look = partial(_next_batch, epoch=self.epoch, after=self.head, looks_at_once=looks_at_once)
                 message = await self.run(partial(look, waits=announcements is None), self._follower)
-                self.problem = None
+                self._note(None)
             except JournalError as error:
-                self.problem = Problem(str(error), error.hint)
+                self._note(Problem(str(error), error.hint))
             except Exception:
                 logger.exception("livesignals: following the journal failed")
                 self.problem = Problem("The journal cannot be followed.", "The server's log says why.")
@@ -195,6 +201,14 @@ class Feed:
             self._listener.stop()  # while it lasts, the layer would log each of its attempts
             looks_at_once = True
             await asyncio.sleep(1)
+
+    def _note(self, problem: Problem | None) -> None:
+        """What the page is to say; the log too, when it begins and when it is over."""
+        if problem is not None and self.problem is None:
+            logger.warning("livesignals: %s %s", problem.message, problem.hint)
+        elif problem is None and self.problem is not None:
+            logger.warning("livesignals: the journal can be used again")
+        self.problem = problem
 
     async def _hear(self, message: dict[str, Any]) -> None:
         """Take a batch that the journal announced; what does not follow on the head is read from the journal."""
@@ -223,7 +237,7 @@ class Feed:
             try:
                 outcomes = await self.run(self._look)
             except JournalError as error:
-                self.problem = Problem(str(error), error.hint)
+                self._note(Problem(str(error), error.hint))
             else:
                 if outcomes:
                     self._resolve(outcomes)
@@ -255,12 +269,16 @@ class Feed:
 
     def _look(self, journal: Journal) -> dict[str, str]:
         """Counts, rate and the ends of what is retained; new outcomes by transaction. On a worker thread."""
-        self.counts, self.bounds = journal.counts(), journal.bounds()
+        self.counts, self.bounds, self.retention = journal.counts(), journal.bounds(), journal.retention()
         self._measure_rate(self.counts.captured)
         if self.oldest is None or self.oldest.id != self.bounds.first:
             self.oldest = next(iter(journal.read(self.bounds.first - 1, 1)), None)
         if self.newest is None:
             self.newest = next(iter(journal.read(self.bounds.last - 1, 1)), None)
+        if self.group == GROUP and time.monotonic() >= self._processes_at:  # a recording has none
+            self._processes_at = time.monotonic() + PROCESSES_SECONDS
+            notice_gone(journal)
+            self.processes = sum(not report.is_gone for report in journal.processes())
         outcomes = journal.outcomes_after(self._outcomes_seen or 0)
         is_first = self._outcomes_seen is None
         self._outcomes_seen = outcomes[-1][0] if outcomes else self._outcomes_seen or 0

@@ -49,7 +49,8 @@ START_SECONDS = 0.5
 HOLD_SECONDS = 0.25
 #: For how long sends are counted before it is told how many they were.
 COUNT_SECONDS = 1.0
-#: How often a process says that it is alive while nothing is sent.
+#: How often a process says that it is alive while nothing is sent, as `livesignals.journal.liveness` expects it, and
+#: looks whether others still are.
 HEARTBEAT_SECONDS = 10.0
 #: How long a process that ends waits for its last batch.
 CLOSE_SECONDS = 5.0
@@ -94,6 +95,7 @@ class Flusher:
         self._overflow_counted = 0
         self._stored = 0
         self._told = 0, 0  # captured and dropped, in the last report
+        self._looks_at = 0.0  # of time.monotonic, whether other processes are still there
         self._held: list[Send] = []
         self._outcomes: deque[Outcome] = deque(maxlen=BUFFER_SENDS)
         self.ledger.reset()
@@ -366,7 +368,22 @@ class Flusher:
             self._failures = 0
             self._overflow_reason = "buffer full"
             logger.warning("livesignals: the journal can be used again")
+        self._look_for_gone()
         return True
+
+    def _look_for_gone(self) -> None:
+        """Account for processes that ended without a word: they cannot do so."""
+        if time.monotonic() < self._looks_at or self._is_forking:
+            return
+        from livesignals.journal.liveness import notice_gone
+
+        self._looks_at = time.monotonic() + HEARTBEAT_SECONDS
+        try:
+            notice_gone(self._get_journal())
+        except JournalError:
+            pass  # the next batch meets it too
+        except Exception:
+            logger.exception("livesignals could not look for processes that are gone")
 
     def _wait_for_journal(self, error: JournalError) -> None:
         if not self._failures:
@@ -380,6 +397,7 @@ class Flusher:
 
     def _report(self, writing: int) -> "ProcessReport":
         from livesignals.journal import ProcessReport
+        from livesignals.journal.liveness import PID_NAMESPACE
 
         overflowed = self._overflowed.read()
         if overflowed > self._overflow_counted:
@@ -393,6 +411,7 @@ class Flusher:
             process=describer.token,
             host=describer.host,
             pid=os.getpid(),
+            pid_namespace=PID_NAMESPACE,
             role=_role(),
             started_ts=self._started_us,
             seen_ts=time.time_ns() // 1_000,

@@ -696,3 +696,33 @@ def test_the_page_does_not_list_its_own_requests(dashboard: Dashboard, shop: Sho
     hand.send("own")
     expect_rows(dashboard, 2)
     assert shop.journal().search(parse(server), before=None, limit=10_000).events == before
+
+
+def test_the_processes_are_listed_and_the_list_follows(dashboard: Dashboard, hand: Hand) -> None:
+    """With their figures, those that are gone too; a click opens the list, Escape closes it."""
+    dashboard.open()
+    page = dashboard.page
+    expect(page.locator("#processes-button b")).to_have_text(re.compile("[1-9]"), timeout=PATIENCE_MS)
+    page.locator("#processes-button").click()
+    row = page.locator("#process-list tbody tr", has_text=str(hand.process.pid))
+    expect(row).to_contain_text("shell", timeout=PATIENCE_MS)
+    stored = row.locator("td").nth(2)
+    before = int((stored.text_content() or "").replace(",", ""))
+    hand.send("listed", 5)
+    expect(stored).to_have_text(f"{before + 5:,}", timeout=PATIENCE_MS)
+    page.keyboard.press("Escape")
+    expect(page.locator("#process-list")).to_be_hidden()
+    header = page.locator(".count", has=page.locator("#stored"))
+    expect(header).to_have_attribute("title", re.compile(r"^[\d,]+ captured = [\d,]+ stored \+ 0 dropped \+ \d+ on"))
+
+
+def test_the_footer_says_how_much_is_kept(dashboard: Dashboard) -> None:
+    """Also when it is changed while the page is open."""
+    dashboard.open()
+    retained = dashboard.page.locator("#retained")
+    expect(retained).to_have_attribute("title", re.compile(r"Kept are 100,000 sends or 256 MiB"), timeout=PATIENCE_MS)
+    dashboard.shop.manage("livesignals", "retain", "--events", "50000")
+    try:
+        expect(retained).to_have_attribute("title", re.compile(r"Kept are 50,000 sends"), timeout=PATIENCE_MS)
+    finally:
+        dashboard.shop.manage("livesignals", "retain", "--reset")

@@ -481,15 +481,15 @@ def test_a_runaway_recursion_is_bounded(captured: Captured) -> None:
             done.send(sender=None, depth=depth + 1)
 
     done.connect(again)
-    counted: list[str] = []
+    counted: list[tuple[str, str]] = []
     sink = counting.get_count_sink()
-    capture.set_count_sink(lambda send, status, ended: counted.append(status))
+    capture.set_count_sink(lambda state, sender, status, why, began, ended: counted.append((status, why)))
     try:
         done.send(sender=None, depth=0)
     finally:
         capture.set_count_sink(sink)
     assert len(captured.sends) == 100
-    assert counted == ["returned"] * 51
+    assert counted == [("returned", "deep")] * 51
     assert [event.kwargs["depth"] for event in captured.events if "deeper" in event.flags] == [99]
 
 

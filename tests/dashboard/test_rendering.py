@@ -134,6 +134,7 @@ def test_what_is_out_of_the_ordinary_shows(changes: dict[str, Any], name: str, t
         ({"flags": ["truncated"]}, "truncated"),
         ({"flags": ["deeper"]}, "deeper"),
         ({"flags": ["after_response"]}, "after response"),
+        ({"flags": ["sampled"]}, "sampled"),
         ({"transaction": Transaction(db="default", state="pending", id="t")}, "○"),
         ({"transaction": Transaction(db="default", state="committed", id="t")}, "✓"),
         ({"transaction": Transaction(db="default", state="unknown", id="t")}, "?"),
@@ -157,6 +158,28 @@ def test_a_row_of_a_tree_stands_as_deep_as_it_is() -> None:
     assert "and 7 more sends" in html
 
 
+NOT_OF_A_COUNT: dict[str, Any] = {"duration_us": None, "receivers": [], "kwargs": {}, "method": "", "thread": ""}
+
+
+@pytest.mark.parametrize(
+    ("flags", "words", "sentence"),
+    [
+        (["counted"], "counted", "as COUNT says"),
+        (["counted", "sampled"], "counted, sampled", "SAMPLE keeps one of so many"),
+        (["counted", "flooded"], "counted, over the ceiling", "as many as FLOOD keeps in a second"),
+        (["counted", "deep"], "counted, too deep", "nested deeper than is kept"),
+    ],
+)
+def test_a_count_says_why_its_sends_were_not_kept(flags: list[str], words: str, sentence: str) -> None:
+    """In two words in the row, in a sentence in the pane and in the row's title."""
+    counted = Counted(sends=9, duration_us=1.0, seconds=1.0)
+    count = event(counted=counted, flags=flags, **NOT_OF_A_COUNT)
+    row = Document(rendering.row_html(count))
+    assert f"× 9 {words}" in re.sub(r"\s+", " ", row.text)
+    assert any(sentence in (attributes.get("title") or "") for _, attributes in row.elements)
+    assert sentence in Document(rendering.detail_html(count)).text
+
+
 @pytest.mark.parametrize(
     ("status", "tag", "words"),
     [
@@ -171,11 +194,7 @@ def test_a_count_says_how_many_sends_it_stands_for(status: str, tag: str, words:
         status=status,
         counted=Counted(sends=5_000, duration_us=1_234.5, seconds=1.0),
         flags=["counted"],
-        duration_us=None,
-        receivers=[],
-        kwargs={},
-        method="",
-        thread="",
+        **NOT_OF_A_COUNT,
     )
     row = rendering.row_html(count)
     assert tag in Document(row).text

@@ -86,6 +86,10 @@ ASYNC = ReceiverCall(name="shop.receivers.push", duration_us=1.0, is_async=True)
         ("is:noreceiver", {"receivers": []}, True),
         ("is:noreceiver", {"receivers": [], "flags": ["counted"]}, False),
         ("is:counted", {"flags": ["counted"]}, True),
+        ("is:sampled", {"flags": ["counted", "sampled"]}, True),
+        ("is:sampled", {"flags": ["counted"]}, False),
+        ("is:flooded", {"flags": ["counted", "flooded"]}, True),
+        ("is:flooded", {"kwargs": {"flags": " flooded "}}, False),
         ("is:counted", {"kwargs": {"flags": " counted "}}, False),
         ("is:masked,slow", {"duration_us": 1e6}, True),
         # cause

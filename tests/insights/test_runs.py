@@ -19,7 +19,8 @@ OTHERS = [
     replace(ONE, status="skipped"),
     replace(ONE, status="raised", error=Error("ValueError", "")),
     replace(ONE, transaction=Transaction(db="default", state="rolled_back", id="t1")),
-    replace(ONE, counted=Counted(sends=5, duration_us=1.0, seconds=1.0)),
+    replace(ONE, counted=Counted(sends=5, duration_us=1.0, seconds=1.0), flags=["counted"]),
+    replace(ONE, counted=Counted(sends=5, duration_us=1.0, seconds=1.0), flags=["counted", "sampled"]),
 ]
 
 

@@ -145,3 +145,20 @@ def test_causes_and_trees_are_found_by_an_index(path: Path, journal: Journal) ->
         plan = database.execute(f"EXPLAIN QUERY PLAN SELECT body FROM events WHERE {where} ORDER BY id").fetchall()
         assert [str(step[3]).startswith("SEARCH events USING INDEX") for step in plan] == [True]
     database.close()
+
+
+def test_all_processes_keep_to_what_one_has_set(path: Path, open_at: OpenAt) -> None:
+    """Whatever their own settings say, also those that come later; a new file begins with the settings again."""
+    small, large = open_at(path, retain_events=30), open_at(path, retain_events=1_000)
+    senders = [Sender(small, "small"), Sender(large, "large")]
+    open_at(path).retain(100, None)
+    assert [journal.retention().events for journal in (small, large, open_at(path, retain_events=7))] == [100] * 3
+    for _ in range(100):
+        for sender in senders:
+            sender.append(make_events(2))
+    assert 90 <= small.counts().retained <= 100
+    assert_balanced(small)
+    for journal in (small, large):
+        journal.close()
+    path.unlink()
+    assert [journal.retention().events for journal in (small, large)] == [30, 1_000]

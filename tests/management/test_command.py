@@ -513,6 +513,23 @@ def test_prune_keeps_the_newest_and_says_how_many_went(site: Site, path: Path, j
     assert_balanced(journal)
 
 
+def test_how_much_is_kept_is_said_and_changed(site: Site, path: Path, journal: Journal) -> None:
+    """For every process, each of the two limits by itself, at once; doctor says so, and --reset undoes it."""
+    Sender(journal).append(make_events(50))
+    settings = "kept are 100,000 events (as the settings say) or 268,435,456 bytes (as the settings say)"
+    assert site.livesignals("retain", journal=path) == f"{settings}, whichever ends first\n"
+    said = site.livesignals("retain", "--events", "20", journal=path)
+    assert said.startswith("30 events forgotten\nkept are 20 events (set by retain) or 268,435,456 bytes (as the set")
+    said = site.livesignals("retain", "--bytes", "1000000", journal=path)
+    assert said.startswith("kept are 20 events (set by retain) or 1,000,000 bytes (set by retain)")
+    assert "kept      20 events (set by retain)" in site.livesignals("doctor", journal=path)
+    refused = site.run("livesignals", "retain", "--events", "0", journal=path)
+    assert (refused.returncode, refused.stderr) == (1, "CommandError: at least 1 event is retained, not 0.\n")
+    assert journal.retention().events == 20
+    assert site.livesignals("retain", "--reset", journal=path).startswith(settings)
+    assert_balanced(journal)
+
+
 # What is wrong
 
 
@@ -524,7 +541,7 @@ def test_doctor_finds_nothing_wrong_with_a_healthy_journal(site: Site) -> None:
     assert "capture   on\n" in said
     assert f"captured  {count} = {count} stored + 0 dropped + 0 on their way\n" in said
     assert f"retained  {count} events, " in said
-    assert re.search(rf"process   \S+ \d+ manage\.py shell: {count} stored, seen \d+ s ago\n", said)
+    assert re.search(rf"process   \S+ \d+ manage\.py shell: {count} stored, gone, seen \d+ s ago\n", said)
     assert said.endswith("nothing is wrong\n")
 
 

@@ -668,6 +668,17 @@ capture.configure([], [], 100)
 send(*range(50_000))
 """
 
+SAMPLED = """
+import threading
+from livesignals import capture
+capture.configure([], [], None, {"*": 50})
+threads = [threading.Thread(target=send, args=range(5_000)) for _ in range(4)]
+for thread in threads:
+    thread.start()
+for thread in threads:
+    thread.join()
+"""
+
 
 def counted(path: Path) -> list[int]:
     """How many sends each process counted, the most first; figures and events agree."""
@@ -705,6 +716,14 @@ class TestCountsOfProcesses:
         kept = sum(event.counted is UNSET for event in stored(path))
         assert kept >= 100
         assert counted(path) == [50_000 - kept]
+
+    def test_a_sampled_signal_is_kept_in_part_and_counted_for_the_rest(self, path: Path) -> None:
+        """From four threads, to the end of the process: kept and counted are all that was sent."""
+        run(SAMPLED, path)
+        kept = sum(event.counted is UNSET for event in stored(path))
+        assert 399 <= kept <= 401
+        assert counted(path) == [20_000 - kept]
+        assert {flag for event in stored(path) for flag in event.flags} == {"counted", "sampled"}
 
 
 class TestTheEnd:

@@ -1,4 +1,4 @@
-"""``manage.py livesignals serve | tail | export | import | recordings | receivers | prune | doctor``."""
+"""``manage.py livesignals serve | tail | export | import | recordings | receivers | prune | retain | doctor``."""
 
 import os
 import re
@@ -21,12 +21,13 @@ from livesignals.exchange.formats import FORMATS
 from livesignals.exchange.progress import Progress
 from livesignals.exchange.reading import follow, retained
 from livesignals.filters import parse
-from livesignals.journal import Journal
-from livesignals.journal.redis_address import without_password
+from livesignals.journal import Counts, Indexed, Retention
+from livesignals.journal.liveness import silence
 from livesignals.transport.process import get_journal
 
 if TYPE_CHECKING:
     from livesignals.exchange.receivers import Listed, Receiver
+    from livesignals.management.doctor import Diagnosis
 
 #: At most so many lines that an import leaves out are told one by one.
 TOLD_LINES = 20
@@ -90,7 +91,23 @@ class Command(BaseCommand):
         prune = actions.add_parser("prune", help="forget old events now")
         prune.add_argument("--keep", type=int, default=0, metavar="N", help="the newest events to keep (%(default)s)")
 
-        actions.add_parser("doctor", help="what is wrong, and what to do about it")
+        retain = actions.add_parser(
+            "retain",
+            help="how much history is kept, changed while the project runs",
+            description="Says how much is kept, or changes it: every process of the project that records keeps to it"
+            " from its next batch on, whatever RETAIN_EVENTS and RETAIN_BYTES say, until --reset or another journal.",
+        )
+        retain.add_argument("--events", type=int, metavar="N", help="the newest events to keep")
+        retain.add_argument("--bytes", type=int, metavar="N", help="the most bytes that these may have")
+        retain.add_argument("--reset", action="store_true", help="as the settings say")
+
+        doctor = actions.add_parser(
+            "doctor",
+            help="what is wrong, and what to do about it",
+            description="Looks at settings, versions, the channel layer, the journal and its space, clocks, and how"
+            " late processes are. Exits with 1 when something is wrong that is more than a warning.",
+        )
+        doctor.add_argument("--json", action="store_true", help="one JSON object")
 
     def run_from_argv(self, argv: list[str]) -> None:
         super().run_from_argv([*argv[:2], *map(_as_argument, argv[2:])])
@@ -260,44 +277,90 @@ class Command(BaseCommand):
             raise CommandError(f"--keep takes a number of events, not {keep}.")
         self.stdout.write(f"{get_journal().prune(keep_events=keep)} events forgotten")
 
-    def doctor(self, **options: Any) -> None:
-        """Say what is wrong. Exits with 1 when something is."""
-        settings = conf.read()
-        self.stdout.write(f"journal   {without_password(conf.journal_url(settings))}")
-        self.stdout.write(f"capture   {'on' if conf.is_enabled(settings) else 'off: DEBUG is off, ENABLED is not set'}")
+    def retain(self, *, events: int | None, bytes: int | None, reset: bool, **options: Any) -> None:
+        """Say how much history is kept, or change it."""
         journal = get_journal()
-        problems = journal.check()
-        if not any(problem.level == "error" for problem in problems):
-            self._tell_counts(journal)
-        for problem in problems:
-            style = self.style.ERROR if problem.level == "error" else self.style.WARNING
-            self.stdout.write(style(f"{problem.level}: {problem.message}") + f"\n  {problem.hint}")
-        if any(problem.level == "error" for problem in problems):
+        before = journal.retention()
+        if reset or events is not None or bytes is not None:
+            kept = (None, None) if reset else (before.set_events, before.set_bytes)
+            try:
+                journal.retain(*(old if new is None else new for new, old in zip((events, bytes), kept, strict=True)))
+            except ValueError as error:
+                raise CommandError(f"{error}.") from None
+            pruned = journal.prune()
+            if pruned:
+                self.stdout.write(f"{pruned:,} events forgotten")
+        self.stdout.write(f"kept are {_retention(journal.retention())}")
+
+    def doctor(self, *, json: bool, **options: Any) -> None:
+        """Say what is wrong. Exits with 1 when something is that is worth more than a warning."""
+        from livesignals.management.doctor import examine
+
+        diagnosis = examine(get_journal())
+        if json:
+            self.stdout.write(_json({**to_builtins(diagnosis), "ok": diagnosis.is_well}))
+        else:
+            self._tell(diagnosis)
+        if not diagnosis.is_well:
             raise SystemExit(1)
-        if not problems:
+
+    def _tell(self, diagnosis: "Diagnosis") -> None:
+        self.stdout.write(f"journal   {diagnosis.journal}")
+        if diagnosis.store:
+            self.stdout.write(f"stored in {diagnosis.store}")
+        self.stdout.write(f"capture   {'on' if diagnosis.capture else 'off: DEBUG is off, ENABLED is not set'}")
+        self.stdout.write(f"layer     {diagnosis.layer}")
+        self.stdout.write(f"versions  {', '.join(f'{name} {number}' for name, number in diagnosis.versions.items())}")
+        if diagnosis.counts is not None:
+            self._tell_counts(diagnosis.counts, diagnosis.retention, diagnosis.indexed)
+        for process in diagnosis.processes:
+            gone = "gone, " if process.is_gone else ""
+            self.stdout.write(
+                f"process   {process.host} {process.pid} {process.role}: {process.stored} stored,"
+                f" {gone}seen {silence(process):.0f} s ago"
+            )
+        for finding in diagnosis.findings:
+            style = self.style.ERROR if finding.level == "error" else self.style.WARNING
+            self.stdout.write(style(f"{finding.level}: {finding.message}") + f"\n  {finding.hint}")
+        if not diagnosis.findings:
             self.stdout.write(self.style.SUCCESS("nothing is wrong"))
 
-    def _tell_counts(self, journal: Journal) -> None:
-        if described := journal.described():
-            self.stdout.write(f"stored in {described}")
-        counts = journal.counts()
+    def _tell_counts(self, counts: Counts, retention: Retention | None, indexed: Indexed | None) -> None:
         self.stdout.write(
             f"captured  {counts.captured} = {counts.stored} stored + {sum(counts.dropped.values())} dropped"
             f" + {counts.buffered} on their way"
         )
         for reason, count in counts.dropped.items():
-            self.stdout.write(f"  dropped  {count}: {reason}")
+            meaning = f" ({_DROPPED[reason]})" if reason in _DROPPED else ""
+            self.stdout.write(f"  dropped  {count}: {reason}{meaning}")
         if counts.counted:
-            self.stdout.write(f"counted   {counts.counted:,} sends instead of kept, as COUNT and FLOOD say")
+            self.stdout.write(f"counted   {counts.counted:,} sends instead of kept, as COUNT, SAMPLE and FLOOD say")
         self.stdout.write(f"retained  {counts.retained} events, {counts.bytes} bytes")
-        indexed = journal.indexed()
+        if retention is not None:
+            self.stdout.write(f"kept      {_retention(retention)}")
         if indexed is not None:
-            self.stdout.write(f"indexed   {indexed.events} of them for searches, {indexed.bytes} bytes")
-        for process in journal.processes():
-            age = max(0.0, time.time() - process.seen_ts / 1e6)
-            self.stdout.write(
-                f"process   {process.host} {process.pid} {process.role}: {process.stored} stored, seen {age:.0f} s ago"
-            )
+            behind = counts.retained - indexed.events
+            rest = f"; the other {behind} once a page is open" if behind > 0 else ""
+            self.stdout.write(f"indexed   {indexed.events} of them for searches, {indexed.bytes} bytes{rest}")
+
+
+#: What to do about sends that were dropped, by the reason.
+_DROPPED = {
+    "buffer full": "they came faster than they were written: SAMPLE, COUNT or FLOOD them",
+    "journal unavailable": "the log of their process says why",
+    "cannot be described": "a fault of livesignals: the log of their process has it",
+    "process ended": "what a process had not written when it was killed",
+}
+
+
+def _retention(retention: Retention) -> str:
+    """How much is kept, and who says so."""
+
+    def said(number: int, what: str, is_set: bool) -> str:
+        return f"{number:,} {what} ({'set by retain' if is_set else 'as the settings say'})"
+
+    events = said(retention.events, "events", retention.set_events is not None)
+    return f"{events} or {said(retention.bytes, 'bytes', retention.set_bytes is not None)}, whichever ends first"
 
 
 def _as_argument(word: str) -> str:

@@ -14,7 +14,7 @@ let latest = null;
 on("state", (message) => {
   latest = message;
   byId("rate").textContent = rate(message.rate);
-  byId("stored").textContent = number.format(message.stored);
+  showStored(message);
   showDropped(message);
   showCounted(message);
   showFamilies(message.families);
@@ -25,6 +25,14 @@ on("state", (message) => {
 
 function rate(perSecond) {
   return perSecond > 0 && perSecond < 10 ? perSecond.toFixed(1) : number.format(Math.round(perSecond));
+}
+
+function showStored({ captured, stored, dropped, buffered }) {
+  const figures = { captured, stored, dropped, buffered };
+  for (const name in figures) figures[name] = number.format(figures[name]);
+  const element = byId("stored");
+  element.textContent = figures.stored;
+  element.parentElement.title = fill(element.parentElement.dataset.words, figures);
 }
 
 function showDropped({ dropped, dropped_reasons: reasons }) {
@@ -51,8 +59,13 @@ function showFamilies(families) {
   }
 }
 
-function showRetained({ retained, evicted, window: ends }) {
+function showRetained({ retained, evicted, retention, window: ends }) {
   const element = byId("retained");
+  if (retention && !("recording" in document.body.dataset)) {
+    const [events, bytes] = retention;
+    const mebibytes = number.format(Math.round(bytes / 2 ** 20 * 10) / 10);
+    element.title = fill(element.dataset.limits, { events: number.format(events), mebibytes });
+  }
   if (!retained || !ends) {
     element.textContent = element.dataset.none;
     return;

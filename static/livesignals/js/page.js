@@ -17,3 +17,4 @@ import "./copy.js";
 import "./values.js";
 import "./keyboard.js";
 import "./takeaway.js";
+import "./processes.js";

@@ -53,7 +53,7 @@ on("outcome", ({ transactions }) => {
   for (const row of rows.querySelectorAll("[data-tx]")) {
     const state = transactions[row.dataset.tx];
     if (!state) continue;
-    delete row.dataset.tx;
+    if (state !== "unknown") delete row.dataset.tx;
     if (state === "rolled_back") markRolledBack(row);
     else markEnded(row, state);
     isChanged = true;
