@@ -11,6 +11,8 @@ from livesignals.insights.runs import alike, run_name, runs
 
 #: Rows of one run in one frame.
 RUN_ROWS = 40
+#: HTML of one frame, in characters. JSON makes up to six bytes of one, and daphne sends no message over a megabyte.
+FRAME_CHARS = 160_000
 #: So many times fewer lines than rows are too few for a first look.
 FEW = 4
 
@@ -25,19 +27,35 @@ class Rendering(Protocol):
 
 
 def rows_of(
-    events: Sequence[Event], max_rows: int, rendering: Rendering, row_html: Callable[[Event], str]
+    events: Sequence[Event],
+    max_rows: int,
+    rendering: Rendering,
+    row_html: Callable[[Event], str],
+    *,
+    run_rows: int = RUN_ROWS,
 ) -> list[str]:
-    """HTML for *events*, which are from the newest to the oldest: each is in a row, or in one that says how many."""
+    """HTML for *events*, which are from the newest to the oldest: each is in a row, or in one that says how many.
+
+    There are at most *max_rows* rows, *run_rows* of one run, and together they are no longer than a frame may be.
+    """
     content: list[str] = []
-    room, taken = max_rows, 0
+    room, chars, taken = max_rows, FRAME_CHARS, 0
     for run in runs(events):
-        shown = run[: min(room, RUN_ROWS)]
-        content += map(row_html, shown)
-        if len(shown) < len(run):
-            content.append(_left_out(run[len(shown) :], run_name(run[0]), rendering))
-        room -= len(shown)
+        shown = 0
+        for event in run[: min(room, run_rows)]:
+            html = row_html(event)
+            chars -= len(html)
+            if chars < 0:
+                break
+            content.append(html)
+            shown += 1
+        if not shown:
+            break
+        if shown < len(run):
+            content.append(_left_out(run[shown:], run_name(run[0]), rendering))
+        room -= shown
         taken += len(run)
-        if not room:
+        if not room or chars < 0:
             break
     if taken < len(events):
         left = events[taken:]

@@ -22,6 +22,7 @@ from livesignals.events.record import microseconds
 from livesignals.exceptions import JournalError
 from livesignals.filters import Filter
 from livesignals.journal import Bounds
+from livesignals.transport.frames import rows_of
 from livesignals.transport.history import next_cause, previous_cause
 from livesignals.transport.player import FASTEST, SLOWEST, Missing, Player, Range
 
@@ -324,7 +325,10 @@ class Replay:
         if chosen is not self.reader.filter:
             return
         self._shows_window = False
-        await self._send_frame(self._rows(found.events), shown=len(found.events), reset=True)
+        # Not kept as rows at the head are: few look at the same place of the history at once.
+        rendering = self.reader.rendering
+        content = rows_of(found.events, WINDOW_ROWS, rendering, rendering.row_html, run_rows=WINDOW_ROWS)
+        await self._send_frame(content, shown=len(found.events), reset=True)
 
     async def _show_due(self, player: Player) -> None:
         now = time.monotonic()
@@ -370,10 +374,6 @@ class Replay:
             else:
                 between.append(item)
         return content + self.reader.rows(between, self.reader.rendering.row_html)
-
-    def _rows(self, events: list[Event]) -> list[str]:
-        # Not kept as those at the head are: few look at the same place of the history at once.
-        return [self.reader.rendering.row_html(event) for event in events]
 
     # Telling
 
