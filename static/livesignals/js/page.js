@@ -16,4 +16,5 @@ import "./kept.js";
 import "./copy.js";
 import "./values.js";
 import "./keyboard.js";
+import "./popovers.js";
 import "./takeaway.js";

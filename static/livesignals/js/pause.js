@@ -59,4 +59,7 @@ on("replay", ({ on: isOn }) => {
 });
 
 button.addEventListener("click", toggle);
-waiting.addEventListener("click", resume);
+waiting.addEventListener("click", () => {
+  resume();
+  list.focus({ preventScroll: true }); // the button goes
+});

@@ -1,7 +1,7 @@
 // A value is a way to narrow the filter, with Alt to leave it out: [data-field] with data-value, and data-operator when
 // it is not ":". In the pane and the facets a click does it. In a row, where a click opens the send, a click with Ctrl
 // does; pointing at the value offers both, and so does a menu for the keyboard.
-import { selectedRow } from "./detail.js";
+import { focusList, selectedRow } from "./detail.js";
 import { narrow } from "./filter.js";
 import { on } from "./socket.js";
 
@@ -114,7 +114,7 @@ function item({ field, value, operator = ":" }) {
 
 function choose(button, negate) {
   menu.hidePopover();
-  (selectedRow() ?? list).focus({ preventScroll: true });
+  focusList();
   narrow(term(button), negate);
 }
 
