@@ -15,6 +15,7 @@ from typing import Any, Literal
 import msgspec
 from channels.exceptions import StopConsumer
 from channels.generic.websocket import AsyncWebsocketConsumer
+from django.utils.translation import gettext
 
 from livesignals.events import Event
 from livesignals.exceptions import FilterError, JournalError
@@ -284,7 +285,8 @@ class LiveConsumer(AsyncWebsocketConsumer):
         if not self.is_flooded:
             self.commands += 1
         elif not was_flooded:
-            await self._error("command", f"more than {COMMANDS_PER_SECOND} commands a second; some were left out")
+            message = gettext("more than %d commands a second; some were left out") % COMMANDS_PER_SECOND
+            await self._error("command", message)
         return not self.is_flooded
 
     # Reading on
@@ -308,7 +310,7 @@ class LiveConsumer(AsyncWebsocketConsumer):
                 self.wake.set()
             except Exception:
                 logger.exception("livesignals: a reader failed")
-                await self._error("server", "The server could not read on; its log says why.")
+                await self._error("server", gettext("The server could not read on; its log says why."))
                 await asyncio.sleep(1)
                 self.wake.set()
 
@@ -497,7 +499,7 @@ class LiveConsumer(AsyncWebsocketConsumer):
             return False
         if len(text) > MAX_MESSAGE_BYTES // 4 and len(text.encode()) > MAX_MESSAGE_BYTES:
             logger.error("livesignals: %r was too long to be sent, %d characters", message["type"], len(text))
-            await self._error("server", "A message was too long to be sent; the server's log says which.")
+            await self._error("server", gettext("A message was too long to be sent; the server's log says which."))
             return False
         try:
             await self.send(text_data=text)
@@ -513,4 +515,4 @@ def _has_error(event: Event) -> bool:
 
 
 def _problem(problem: Problem | None) -> dict[str, str] | None:
-    return None if problem is None else {"message": problem.message, "hint": problem.hint}
+    return None if problem is None else {"message": gettext(problem.message), "hint": gettext(problem.hint)}
