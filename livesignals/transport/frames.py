@@ -4,6 +4,7 @@ A run (see `livesignals.insights.runs`) gets only so many of the rows that what 
 """
 
 from collections.abc import Callable, Sequence
+from itertools import islice
 from typing import Protocol
 
 from livesignals.events import Event
@@ -36,13 +37,15 @@ def rows_of(
 ) -> list[str]:
     """HTML for *events*, which are from the newest to the oldest: each is in a row, or in one that says how many.
 
-    There are at most *max_rows* rows, *run_rows* of one run, and together they are no longer than a frame may be.
+    There are at most *max_rows* rows, *run_rows* of one run, and together they are no longer than a frame may be. A
+    long run gets what the others leave: in a flood, what is not of it is seen.
     """
     content: list[str] = []
-    room, chars, taken = max_rows, FRAME_CHARS, 0
-    for run in runs(events):
+    chars, taken = FRAME_CHARS, 0
+    found = list(islice(runs(events), max_rows))
+    for run, share in zip(found, _shares([min(len(run), run_rows) for run in found], max_rows), strict=True):
         shown = 0
-        for event in run[: min(room, run_rows)]:
+        for event in run[:share]:
             html = row_html(event)
             chars -= len(html)
             if chars < 0:
@@ -53,15 +56,23 @@ def rows_of(
             break
         if shown < len(run):
             content.append(_left_out(run[shown:], run_name(run[0]), rendering))
-        room -= shown
         taken += len(run)
-        if not room or chars < 0:
+        if chars < 0:
             break
     if taken < len(events):
         left = events[taken:]
         name = run_name(left[0]) if all(alike(left[0], event) for event in left) else ""
         content.append(_left_out(left, name, rendering))
     return content
+
+
+def _shares(wanted: list[int], room: int) -> list[int]:
+    """As much of *room* for each as it wants, and as the others leave it: the modest first."""
+    shares = [0] * len(wanted)
+    for place, number in enumerate(sorted(range(len(wanted)), key=wanted.__getitem__)):
+        shares[number] = min(wanted[number], room // (len(wanted) - place))
+        room -= shares[number]
+    return shares
 
 
 def has_few_lines(events: Sequence[Event], enough: int) -> bool:

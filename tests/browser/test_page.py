@@ -522,6 +522,7 @@ def test_a_journal_that_cannot_be_used_is_told_in_the_page(
     shop.journal_path.mkdir()
     expect(problem).to_contain_text("is not a file", timeout=PATIENCE_MS)
     expect(problem).to_contain_text("LIVESIGNALS_JOURNAL")
+    dashboard.expect_state("NO JOURNAL")
     hand.send("away", 2)
     shop.journal_path.rmdir()
     aside.rename(shop.journal_path)

@@ -50,6 +50,14 @@ def test_a_long_run_leaves_room_for_what_stands_beside_it() -> None:
     assert len(set(re.findall(r'data-run="(\w+)"', html))) == 2
 
 
+def test_in_a_flood_what_is_not_of_it_is_seen() -> None:
+    """A long run gets the room that others leave, and none of them is left out for it."""
+    rows, more, _ = shown(stream([300, 1, 300, 2, 300]), 20)
+    assert len(rows) == 20
+    assert {603, 302, 301} < set(rows)
+    assert [count for _, _, count in more] == [295, 294, 294]
+
+
 def test_a_row_for_sends_that_differ_is_of_no_run() -> None:
     """Nobody could count it with one."""
     _, more, html = shown(stream([1] * 70), 60)
