@@ -411,6 +411,7 @@ def test_whatever_a_send_says_is_text_and_does_nothing(dashboard: Dashboard, han
     hand.send(f"hostile {words}", 80, signal="refused", words=words)
     expect(dashboard.page.locator("#waiting")).to_contain_text("+80 new", timeout=PATIENCE_MS)
     dashboard.page.locator("#waiting").click()
+    dashboard.page.locator("#rows .fold").click()
     dashboard.page.locator("#rows .more button").click()
     expect_rows(dashboard, 82)
     assert_inert(dashboard, requests)
