@@ -4,7 +4,7 @@ HOST ?= 127.0.0.1
 PORT ?= 8000
 export TRAFFIC ?= 1
 
-.PHONY: help run test matrix django-suite bench screenshots lock
+.PHONY: help run test matrix django-suite bench screenshots messages lock
 
 help:
 	@echo 'make run      the shop and the dashboard (HOST=$(HOST) PORT=$(PORT); TRAFFIC=0: no demo traffic)'
@@ -13,6 +13,7 @@ help:
 	@echo 'make django-suite  all tests of Django itself and of REST framework, with capture and without'
 	@echo 'make bench    the figures of the README, measured here (BENCHMARKS=sending: some of them)'
 	@echo 'make screenshots  the pictures of the README'
+	@echo 'make messages  the catalogues of translations, with what the code says now'
 	@echo 'make lock     new locked requirements'
 
 run:
@@ -45,6 +46,9 @@ bench:
 screenshots:
 	@.ci/system chromium
 	@venv=$$(.ci/venv tests tests/requirements.txt) && exec $$venv/bin/python -m tests.screenshots
+
+messages:
+	@venv=$$(.ci/venv tests tests/requirements.txt) && exec $$venv/bin/python -m tests.messages
 
 # No index address gets into the locked files; one lock serves every supported Python.
 lock:

@@ -13,9 +13,11 @@ from asgiref.sync import sync_to_async
 from django.core.exceptions import SuspiciousOperation
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect
 from django.urls import Resolver404, get_resolver
+from django.utils import translation
 
 from livesignals.capture import muted
 from livesignals.dashboard import access, health, rendering, sources, streaming
+from livesignals.dashboard.language import language_of
 from livesignals.exceptions import RecordingError
 from livesignals.transport.consumer import LiveConsumer
 from livesignals.transport.process import get_feed
@@ -96,7 +98,8 @@ class Dashboard:
     def _respond(self, scope: Scope) -> HttpResponseBase:
         request = access.page_request(scope)
         try:
-            response = self._answer(request)
+            with translation.override(self._language(request)):
+                response = self._answer(request)
         except (Resolver404, Http404, SuspiciousOperation, RecordingError):
             response = self._not_found()
         except Exception:
@@ -143,6 +146,9 @@ class Dashboard:
         )
         return response
 
+    def _language(self, request: HttpRequest) -> str:
+        return language_of(request, is_alone=self.links is not None and self.application is None)
+
     def _not_found(self) -> HttpResponse:
         hint = "\nOpen the link that the server printed in its terminal; each works once.\n" if self.links else "\n"
         return HttpResponse("Not found." + hint, status=404, content_type="text/plain; charset=utf-8")
@@ -163,7 +169,8 @@ class Dashboard:
             return await self._may_look(scope)
 
         consumer = LiveConsumer(feed=source.feed, rendering=rendering, may_still_look=may_still_look)
-        await consumer(scope, receive, send)
+        with translation.override(self._language(request)):  # the tasks that it makes keep it
+            await consumer(scope, receive, send)
 
     async def _may_look(self, scope: Scope) -> bool:
         return await sync_to_async(lambda: self._may_look_now(access.page_request(scope)), thread_sensitive=False)()

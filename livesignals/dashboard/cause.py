@@ -8,7 +8,7 @@ from msgspec import UNSET
 
 from livesignals.dashboard.markup import render
 from livesignals.dashboard.trees import nested
-from livesignals.dashboard.words import duration, errors_of, family_of, sender_name, short_name, summary
+from livesignals.dashboard.words import duration, errors_of, family_of, number, sender_name, short_name, summary
 from livesignals.events import Cause, Event
 from livesignals.events.record import microseconds
 from livesignals.insights.own_time import Share, own_time
@@ -48,13 +48,13 @@ def _found(events: Sequence[Event], *, is_cut: bool) -> dict[str, Any]:
         "cause": _cause(events),
         "began": min(event.ts for event in events),
         "took": duration(end - begin),
-        "count": f"{sum(1 if event.counted is UNSET else event.counted.sends for event in events):,}",
+        "count": number(sum(1 if event.counted is UNSET else event.counted.sends for event in events)),
         "errors": sum(bool(errors_of(event)) for event in events),
         "is_cut": is_cut,
-        "read": f"{len(events):,}",
+        "read": number(len(events)),
         "lines": [_line(depth, event, begin, end) for depth, event in tree[:DRAWN]],
-        "drawn": f"{DRAWN:,}",
-        "left_out": f"{len(tree) - DRAWN:,}" if len(tree) > DRAWN else "",
+        "drawn": number(DRAWN),
+        "left_out": number(len(tree) - DRAWN) if len(tree) > DRAWN else "",
         "ticks": [duration((end - begin) * tick / (TICKS - 1)) if tick else "0" for tick in range(TICKS)],
         "receivers": [_share(share) for share in times.receivers],
         "signals": [_share(share) for share in times.signals],
@@ -95,7 +95,7 @@ def _line(depth: int, event: Event, begin: float, end: float) -> dict[str, Any]:
         "name": short_name(event),
         "sender": sender_name(event.sender),
         "summary": summary(event),
-        "times": "" if event.counted is UNSET else f"× {event.counted.sends:,}",
+        "times": "" if event.counted is UNSET else f"× {number(event.counted.sends)}",
         "error": next((kind.rpartition(".")[2] for kind, _ in errors_of(event)), ""),
         "is_rolled_back": event.transaction is not None and event.transaction.state == "rolled_back",
         "duration": duration(event.duration_us),
@@ -116,9 +116,9 @@ def _share(share: Share) -> dict[str, Any]:
     return {
         "module": share.name[: len(share.name) - len(short)],
         "short": short,
-        "calls": f"{share.calls:,}",
+        "calls": number(share.calls),
         "total": duration(share.total_us),
         "own": duration(share.own_us),
         "part": f"{part:.1f}",
-        "errors": f"{share.errors:,}" if share.errors else "",
+        "errors": number(share.errors) if share.errors else "",
     }

@@ -13,7 +13,17 @@ from livesignals.dashboard.markup import render, text
 from livesignals.dashboard.rows import cause_path, why_counted
 from livesignals.dashboard.trees import Around, Topmost
 from livesignals.dashboard.values import value_attributes
-from livesignals.dashboard.words import MASKED, duration, errors_of, family_of, sender_name, short_name, summary
+from livesignals.dashboard.words import (
+    MASKED,
+    duration,
+    errors_of,
+    family_of,
+    local,
+    number,
+    sender_name,
+    short_name,
+    summary,
+)
 from livesignals.events import Event, encode
 from livesignals.exceptions import FilterError
 from livesignals.filters.editing import narrow
@@ -83,8 +93,8 @@ def _counted(event: Event) -> dict[str, str] | None:
     if counted is UNSET:
         return None
     return {
-        "sends": f"{counted.sends:,}",
-        "seconds": f"{counted.seconds:.1f} s",
+        "sends": number(counted.sends),
+        "seconds": local(f"{counted.seconds:.1f} s"),
         "total": duration(counted.duration_us),
         "mean": duration(counted.duration_us / counted.sends),
         "why": why_counted(event)[1],
@@ -124,7 +134,7 @@ def _node(depth: int, node: Event, current: Event | None) -> dict[str, Any]:
 
 def _topmost(top: Topmost) -> dict[str, Any]:
     node = _node(0, top.event, None)
-    return {**node, "times": f"{top.times:,}" if top.times > 1 else "", "made": f"{top.made:,}" if top.made else ""}
+    return {**node, "times": number(top.times) if top.times > 1 else "", "made": number(top.made) if top.made else ""}
 
 
 def _carried_html(name: str, value: Any, event: Event) -> SafeString:

@@ -21,6 +21,7 @@ from livesignals.dashboard.rows import (
     row_html,
     rows_html,
 )
+from livesignals.dashboard.words import number
 from livesignals.exchange.recordings import Recording
 from livesignals.filters.fields import Field
 from livesignals.transport.faceting import FACETS
@@ -81,7 +82,7 @@ def recordings_html(recordings: Iterable[tuple[str, Recording]], *, current: str
 
 def _recording(recording: Recording) -> dict[str, str]:
     """A recording in words."""
-    count = ngettext("%(n)s send", "%(n)s sends", recording.events) % {"n": f"{recording.events:,}"}
+    count = ngettext("%(n)s send", "%(n)s sends", recording.events) % {"n": number(recording.events)}
     imported = datetime.fromtimestamp(recording.imported_us / 1e6, UTC)
     return {
         "name": recording.name,

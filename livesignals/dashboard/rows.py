@@ -15,7 +15,7 @@ from msgspec import UNSET
 from livesignals.catalogue.builtin import BUILTIN
 from livesignals.dashboard.markup import text
 from livesignals.dashboard.values import duration_attributes, value_attributes
-from livesignals.dashboard.words import duration, errors_of, family_of, sender_name, summary
+from livesignals.dashboard.words import duration, errors_of, family_of, number, sender_name, summary
 from livesignals.events import Counted, Event
 from livesignals.events.model import TransactionState
 from livesignals.filters.text import cause_text
@@ -44,7 +44,7 @@ def row_html(event: Event, depth: int = 0) -> str:
         f' data-sender="{text(event.sender)}" data-f="{family.key}" data-uid="{text(event.uid)}"'
         f' data-run="{run_name(event)}"{_parent(event)}{_pending(event)}>'
         f'<time datetime="{stamp}">{stamp[11:19]}<s>{stamp[19:23]}</s></time>'
-        f'<span class="fam" title="{text(family.title)}">{family.letter}</span>'
+        f'<span class="fam" title="{text(gettext(family.title))}">{family.letter}</span>'
         f'<span class="sig" title="{text(event.signal)}"{value_attributes("signal", event.signal)}>'
         f"{text(name)}{origin}</span>"
         f'<span class="snd" title="{text(event.sender)}"><span{value_attributes("sender", event.sender)}>'
@@ -79,7 +79,7 @@ def branch_html(made: Iterable[tuple[int, Event]]) -> str:
     if len(nodes) <= BRANCH_ROWS:
         return rows
     left = len(nodes) - BRANCH_ROWS
-    words = ngettext("and %(count)s more send", "and %(count)s more sends", left) % {"count": f"{left:,}"}
+    words = ngettext("and %(count)s more send", "and %(count)s more sends", left) % {"count": number(left)}
     return rows + f'<li class="notice branch">{text(words)}</li>'
 
 
@@ -88,7 +88,7 @@ def coalesced_html(first_id: int, last_id: int, count: int, run: str = "") -> st
 
     *run* is the name of the run that all of them belong to, where they belong to one.
     """
-    label = gettext("+%(count)s more") % {"count": f"{count:,}"}
+    label = gettext("+%(count)s more") % {"count": number(count)}
     of_run = f' data-run="{run}"' if run else ""
     return (
         f'<li class="more" data-first="{first_id}" data-last="{last_id}" data-count="{count}"{of_run}>'
@@ -110,7 +110,7 @@ def gap_html(first_id: int, last_id: int, reason: str) -> str:
     count = last_id - first_id + 1
     words = ngettext("%(count)s send is missing here", "%(count)s sends are missing here", count)
     why = gettext("no longer retained") if reason == "evicted" else reason
-    return notice_html("gap", f"{words % {'count': f'{count:,}'}}: {why}")
+    return notice_html("gap", f"{words % {'count': number(count)}}: {why}")
 
 
 def _classes(event: Event, depth: int) -> str:
@@ -135,7 +135,7 @@ def _classes(event: Event, depth: int) -> str:
 def _tags(event: Event) -> str:
     """What is out of the ordinary, in words."""
     if event.counted is not UNSET:
-        times = f"× {event.counted.sends:,}"
+        times = f"× {number(event.counted.sends)}"
         if event.status == "raised":
             return _tag(f"{times} {gettext('raised')}", "hot") + _counted_word(event)
         if event.status == "skipped":
@@ -233,10 +233,10 @@ def _cause(event: Event) -> str:
     if cause is None:
         return '<span class="cause"></span>'
     clickable = value_attributes("cause", cause_text(cause))
-    words = f'<span class="cause"{_title(cause.kind)}{clickable}>{text(cause.name)}</span>'
+    words = f'<span class="cause"{_title(gettext(cause.kind))}{clickable}>{text(cause.name)}</span>'
     if not cause.id or not event.epoch:
         return words
-    title = f"{cause.kind} {cause.name}"
+    title = f"{gettext(cause.kind)} {cause.name}"
     return f'{words}<a class="go" href="{text(cause_path(event))}" tabindex="-1"{_title(title)}>↗</a>'
 
 

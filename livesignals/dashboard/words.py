@@ -1,8 +1,10 @@
 """A send in words: durations, senders, what it carried, what it raised. Plain text, nothing of it escaped yet."""
 
+from functools import lru_cache
 from typing import Any
 
-from django.utils.translation import gettext, ngettext
+from django.utils.formats import get_format
+from django.utils.translation import get_language, gettext, ngettext
 from msgspec import UNSET
 
 from livesignals.catalogue.builtin import FAMILIES, Family
@@ -37,14 +39,30 @@ def duration(microseconds: float | None) -> str:
     if microseconds is None:
         return ""
     if microseconds < 9.95:
-        return f"{microseconds:.1f} µs"
+        return local(f"{microseconds:.1f} µs")
     if microseconds < 99.5:
         return f"{microseconds:.0f} µs"
     if microseconds < 9_950:
-        return f"{microseconds / 1e3:.1f} ms"
+        return local(f"{microseconds / 1e3:.1f} ms")
     if microseconds < 995_000:
         return f"{microseconds / 1e3:.0f} ms"
-    return f"{microseconds / 1e6:,.1f} s"
+    return local(f"{microseconds / 1e6:,.1f} s")
+
+
+def number(n: int) -> str:
+    """*n* with its thousands set apart."""
+    return local(f"{n:,}")
+
+
+def local(figure: str) -> str:
+    """A figure that is written as English does, as the active language does."""
+    return figure.translate(_marks(get_language()))
+
+
+@lru_cache
+def _marks(language: str | None) -> dict[int, str]:
+    marks = {",": "THOUSAND_SEPARATOR", ".": "DECIMAL_SEPARATOR"}
+    return str.maketrans({mark: get_format(name, language, use_l10n=True) for mark, name in marks.items()})
 
 
 def sender_name(sender: str) -> str:

@@ -4,6 +4,8 @@ import re
 from collections.abc import Collection, Iterable, Mapping
 from typing import NamedTuple
 
+from django.utils.translation import gettext
+
 from livesignals.exceptions import FilterError
 from livesignals.filters.fields import FIELDS, PAYLOAD, Field, field_named, quoted
 from livesignals.filters.nodes import And, Filter, Or
@@ -43,7 +45,8 @@ def narrow(
     """
     field_named(field, 1)
     if operator not in OPERATORS:
-        raise FilterError(f'there is no operator "{operator[:20]}"', 1, "one of " + " ".join(OPERATORS))
+        message = gettext('there is no operator "%s"') % operator[:20]
+        raise FilterError(message, 1, gettext("one of %s") % " ".join(OPERATORS))
     term = f"{'-' if negate else ''}{field}{operator}{_written(scalar_text(value))}"
     before, added = parse(text), parse(term)
     if before.is_empty:
@@ -88,8 +91,10 @@ def complete(text: str, column: int, seen: Mapping[str, Collection[str]]) -> lis
 
 def _terms(typed: str, start: int, seen: Mapping[str, Collection[str]]) -> list[Completion]:
     """Fields, and for a word that is part of a value whole terms: who knows a model's name need not know the field."""
-    helps = {field.name: field.help for field in FIELDS if field is not PAYLOAD}
-    paths = {name: ", ".join(list(values)[:3]) or PAYLOAD.help for name, values in seen.items() if name not in helps}
+    helps = {field.name: gettext(field.help) for field in FIELDS if field is not PAYLOAD}
+    paths = {
+        name: ", ".join(list(values)[:3]) or gettext(PAYLOAD.help) for name, values in seen.items() if name not in helps
+    }
     fields = {f"{name}:": (name, text) for name, text in (helps | paths).items()}
     terms = {
         (term := f"{name}:{_written(word)}"): (term, helps[name])
@@ -106,7 +111,9 @@ def _terms(typed: str, start: int, seen: Mapping[str, Collection[str]]) -> list[
 def _values(field: Field, typed: str, start: int, seen: Iterable[str]) -> list[Completion]:
     choices = field.kind.choices
     words = _best(typed.removeprefix('"'), choices or sorted(seen))
-    return [Completion(_written(word), word, choices.get(word, ""), start) for word in words]
+    return [
+        Completion(_written(word), word, (choices.get(word) and gettext(choices[word])) or "", start) for word in words
+    ]
 
 
 def _best(typed: str, words: Iterable[str]) -> list[str]:

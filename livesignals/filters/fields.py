@@ -1,9 +1,14 @@
-"""The one table of fields: parser, predicate, SQL, completion, English and help are all made from it."""
+"""The one table of fields: parser, predicate, SQL, completion, English and help are all made from it.
+
+Its words are English, and keys into the catalogue of translations for whoever shows them.
+"""
 
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from difflib import get_close_matches
+
+from django.utils.translation import gettext
 
 from livesignals.catalogue.builtin import FAMILIES
 from livesignals.events import Event
@@ -37,6 +42,11 @@ class Field:
     #: An event's values as people write them: offered by completion, and what can be clicked and counted.
     seen: Callable[[Event], Iterable[str]] = _nothing
 
+    @property
+    def none(self) -> str:
+        """The opposite of the noun, where there are many: "no receiver"."""
+        return f"no {self.noun.partition(' ')[2]}"
+
 
 def field_named(name: str, column: int) -> Field:
     """The field of that *name*, which is ``kwargs.`` and a path of keys for what a send carried.
@@ -48,16 +58,17 @@ def field_named(name: str, column: int) -> Field:
     if known is PAYLOAD:
         steps = tuple(plain or unescaped(in_quotes) for in_quotes, plain in _STEP.findall(name))
         if not steps or len(steps) > MAX_STEPS:
-            raise FilterError(f"kwargs needs 1 to {MAX_STEPS} keys", column, PAYLOAD.example)
+            raise FilterError(gettext("kwargs needs 1 to %d keys") % MAX_STEPS, column, PAYLOAD.example)
         if "\0" in name:
-            raise FilterError("a key cannot hold a NUL", column, "keys without NUL")  # SQLite reads keys up to it
+            # SQLite reads keys up to it
+            raise FilterError(gettext("a key cannot hold a NUL"), column, gettext("keys without NUL"))
         return payload_field(steps)
     if known is not None and not dot:
         return known
-    expected = "a field: " + ", ".join(_BY_NAME)
+    expected = gettext("a field: %s") % ", ".join(_BY_NAME)
     near = get_close_matches(head.lower(), _BY_NAME, 1)
-    hint = f"did you mean {near[0]}?" if near else "to look for the words, put them in quotes"
-    raise FilterError(f'there is no field "{name}"; {hint}', column, expected)
+    hint = gettext("did you mean %s?") % near[0] if near else gettext("to look for the words, put them in quotes")
+    raise FilterError(gettext('there is no field "%s"') % name + f"; {hint}", column, expected)
 
 
 def payload_field(steps: tuple[str, ...]) -> Field:

@@ -3,9 +3,11 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from django.utils.translation import pgettext
+
 from livesignals.events import Event
 from livesignals.filters.candidates import Candidates, Column, Segment
-from livesignals.filters.matchers import Check, Matcher, union
+from livesignals.filters.matchers import Check, Matcher, either, union
 from livesignals.filters.sources import One
 from livesignals.filters.sql import Sql, joined
 
@@ -159,11 +161,12 @@ class Flagged(Matcher):
 
     @property
     def shown(self) -> str:
-        return " or ".join(FLAGS[word].english for word in self.words)
+        return either(pgettext("trait", FLAGS[word].english) for word in self.words)
 
     def english(self, negated: bool = False) -> str:
         if negated:
-            return " and ".join(FLAGS[word].negated for word in self.words)
+            said = [pgettext("trait", FLAGS[word].negated) for word in self.words]
+            return f" {pgettext('filter', 'and')} ".join(said)
         return self.shown if len(self.words) == 1 else f"({self.shown})"
 
 

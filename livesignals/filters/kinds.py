@@ -10,6 +10,8 @@ from fnmatch import fnmatchcase
 from math import isfinite
 from typing import NamedTuple
 
+from django.utils.translation import gettext
+
 from livesignals.exceptions import FilterError
 from livesignals.filters.candidates import Number
 from livesignals.filters.matchers import (
@@ -36,7 +38,7 @@ _MOMENT = re.compile(
     r"(?:[T ](\d\d)(?::(\d\d)(?::(\d\d)(?:\.(\d{1,6}))?)?)?(Z|[-+]\d\d:\d\d)?)?)?)?",
     re.ASCII,
 )
-_CAUSE_KINDS = ("request", "command", "task", "test", "shell", "process")
+CAUSE_KINDS = ("request", "command", "task", "test", "shell", "process")
 
 
 class Value(NamedTuple):
@@ -61,7 +63,7 @@ class Value(NamedTuple):
 
 
 class Kind:
-    """A way to write values. ``expected`` says in words what may follow the colon."""
+    """A way to write values. ``expected`` says in words what may follow the colon; a key into the catalogue."""
 
     expected: str = "a value"
     #: All there is to choose from, with what each means; empty when anything goes.
@@ -79,10 +81,13 @@ class Kind:
 
     def compare(self, operator: str, value: Value) -> Matcher:
         """What *value* means after one of ``> >= < <=``. Raises FilterError."""
-        raise FilterError(f"only numbers and times can be compared with {operator}", value.column - len(operator), ":")
+        message = gettext("only numbers and times can be compared with %s") % operator
+        raise FilterError(message, value.column - len(operator), ":")
 
-    def refuse(self, value: Value) -> FilterError:
-        return FilterError(f'"{value.text}" is not {self.expected}', value.column, self.expected)
+    def refuse(self, value: Value, hint: str = "") -> FilterError:
+        expected = gettext(self.expected)
+        message = gettext('"%(value)s" is not %(expected)s') % {"value": value.text, "expected": expected}
+        return FilterError(message + hint, value.column, expected)
 
 
 @dataclass(frozen=True)
@@ -105,7 +110,7 @@ class CauseText(Kind):
         text = fold(value.text)
         if value.is_glob:
             return CauseGlob(text)
-        if text in _CAUSE_KINDS:
+        if text in CAUSE_KINDS:
             return CauseKind(text)
         return Containing(text) if text else Same(text)
 
@@ -125,7 +130,7 @@ class Choice(Kind):
 
     @property
     def expected(self) -> str:  # type: ignore[override]
-        return "one of " + ", ".join(self.choices)
+        return gettext("one of %s") % ", ".join(self.choices)
 
     def match(self, value: Value) -> Matcher:
         text = fold(value.text)
@@ -139,8 +144,7 @@ class Choice(Kind):
             found = [word for word, title in titles if word.startswith(text) or fold(title).startswith(text)]
         if not found:
             near = get_close_matches(text, self.choices, 1)
-            hint = f"; did you mean {near[0]}?" if near else ""
-            raise FilterError(f'"{value.text}" is not {self.expected}{hint}', value.column, self.expected)
+            raise self.refuse(value, f"; {gettext('did you mean %s?') % near[0]}" if near else "")
         return self.matcher(tuple(found))
 
 
@@ -153,7 +157,7 @@ class Numbers(Kind):
         if (ends := value.ends) is not None:
             low, high = ends
             first, last = self.number(low), self.number(high)
-            return Between(first, last, f"{self.written(low)} to {self.written(high)}")
+            return Between(first, last, _span(self.written(low), self.written(high)))
         number = self.number(value)
         return Between(number, number, self.written(value))
 
@@ -178,7 +182,7 @@ class Numbers(Kind):
         spelt, unit = found.groups()
         number = float(spelt)
         if not isfinite(number):
-            raise FilterError("this number is too large", value.column, self.expected)
+            raise FilterError(gettext("this number is too large"), value.column, gettext(self.expected))
         if re.fullmatch(r"[-+]?[0-9]{1,18}", spelt):
             return int(spelt), unit
         return number, unit
@@ -208,7 +212,7 @@ class Moments(Kind):
 
     def read(self, value: Value) -> Matcher:
         low, high = value.ends or (value, value)
-        written = f"{low.text} to {high.text}" if low is not high else value.text
+        written = _span(low.text, high.text) if low is not high else value.text
         return Within(self._span(low)[0], self._span(high)[1], written)
 
     def compare(self, operator: str, value: Value) -> Matcher:
@@ -243,8 +247,13 @@ class Moments(Kind):
                 offset = timedelta(hours=hours, minutes=minutes) * (-1 if zone[0] == "-" else 1)
                 first, last = first - offset, last - offset
         except (ValueError, OverflowError):
-            raise FilterError(f'there is no time "{value.text}"', value.column, self.expected) from None
+            message = gettext('there is no time "%s"') % value.text
+            raise FilterError(message, value.column, gettext(self.expected)) from None
         return first, last
+
+
+def _span(low: str, high: str) -> str:
+    return gettext("%(low)s to %(high)s") % {"low": low, "high": high}
 
 
 def _last(first: datetime, parts: int, digits: int) -> datetime:

@@ -15,6 +15,8 @@ from math import inf
 from operator import ge, gt, le, lt
 from typing import Any
 
+from django.utils.translation import pgettext
+
 from livesignals.filters.candidates import Column, Number
 from livesignals.filters.sql import Sql, joined, last_part, number
 
@@ -28,6 +30,17 @@ _COMPARISONS: dict[str, tuple[Callable[[Any, Any], bool], str]] = {
     "<=": (le, "is at most"),
 }
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+#: Each with its opposite. In the catalogue under "verb".
+VERBS = {
+    "is": "is not",
+    "contains": "does not contain",
+    "matches": "does not match",
+    "is given": "is not given",
+    **{verb: f"is not{verb[2:]}" for _, verb in _COMPARISONS.values()},
+    **{verb: f"is not{verb[2:]}" for verb in ("is after", "is before", "is at or after", "is at or before")},
+}
 
 
 class Matcher(ABC):
@@ -51,7 +64,7 @@ class Matcher(ABC):
 
     def english(self, negated: bool = False) -> str:
         """As in "is not post_save"."""
-        return f"{_negative(self.verb) if negated else self.verb} {self.shown}".rstrip()
+        return f"{_verb(self.verb, negated)} {self.shown}".rstrip()
 
 
 def union(sets: Iterable[int]) -> int:
@@ -62,10 +75,13 @@ def union(sets: Iterable[int]) -> int:
     return found
 
 
-def _negative(verb: str) -> str:
-    if verb.startswith("is"):
-        return "is not" + verb[2:]
-    return "does not " + verb.removesuffix("es" if verb.endswith("ches") else "s")
+def _verb(verb: str, negated: bool) -> str:
+    return pgettext("verb", VERBS[verb] if negated else verb)
+
+
+def either(words: Iterable[str]) -> str:
+    """ "a or b"."""
+    return f" {pgettext('filter', 'or')} ".join(words)
 
 
 @dataclass(frozen=True)
@@ -85,7 +101,7 @@ class Same(Matcher):
 
     @property
     def shown(self) -> str:
-        return self.needle or "empty"
+        return self.needle or pgettext("filter", "empty")
 
 
 @dataclass(frozen=True)
@@ -185,7 +201,7 @@ class CauseKind(Matcher):
 
     @property
     def shown(self) -> str:
-        return f"a {self.kind}"
+        return pgettext("cause", f"a {self.kind}")
 
 
 @dataclass(frozen=True)
@@ -218,7 +234,7 @@ class OneOf(Matcher):
 
     @property
     def shown(self) -> str:
-        return " or ".join(self.words)
+        return either(self.words)
 
 
 @dataclass(frozen=True)
@@ -388,10 +404,11 @@ class Either(Matcher):
 
     @property
     def shown(self) -> str:
-        return " or ".join(dict.fromkeys(option.shown for option in self.options))
+        return either(dict.fromkeys(option.shown for option in self.options))
 
     def english(self, negated: bool = False) -> str:
         if len({option.verb for option in self.options}) == 1:
             verb = self.options[0].verb
-            return f"{_negative(verb) if negated else verb} {self.shown}"
-        return (" and " if negated else " or ").join(option.english(negated) for option in self.options)
+            return f"{_verb(verb, negated)} {self.shown}"
+        said = [option.english(negated) for option in self.options]
+        return f" {pgettext('filter', 'and')} ".join(said) if negated else either(said)

@@ -4,6 +4,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+from django.utils.translation import gettext, pgettext
+
 from livesignals.events import Event
 from livesignals.filters.candidates import Candidates, Segment
 from livesignals.filters.fields import Field
@@ -29,6 +31,7 @@ class Node:
         raise NotImplementedError
 
     def english(self) -> str:
+        """What it means, for people; in the language that is active, whatever it is called."""
         raise NotImplementedError
 
 
@@ -46,7 +49,7 @@ class Everything(Node):
         return Candidates(segment.everything, segment.everything)
 
     def english(self) -> str:
-        return "every send"
+        return gettext("every send")
 
 
 @dataclass(frozen=True)
@@ -66,10 +69,10 @@ class Term(Node):
         return self.field.source.candidates(segment, self.field.name, self.matcher)
 
     def english(self, negated: bool = False) -> str:
-        if self.field.source.many:
-            noun = f"no {self.field.noun.partition(' ')[2]}" if negated else self.field.noun
-            return f"{noun} {self.matcher.english()}"
-        return f"{self.field.noun} {self.matcher.english(negated)}".lstrip()
+        if negated and self.field.source.many:
+            return f"{pgettext('noun', self.field.none)} {self.matcher.english()}"
+        noun = pgettext("noun", self.field.noun) if self.field.noun else ""
+        return f"{noun} {self.matcher.english(negated)}".lstrip()
 
 
 @dataclass(frozen=True)
@@ -99,7 +102,7 @@ class Words(Node):
         return fold(self.text)
 
     def english(self, negated: bool = False) -> str:
-        return f'it {"does not say" if negated else "says"} "{self.text}"'
+        return (gettext('it does not say "%s"') if negated else gettext('it says "%s"')) % self.text
 
 
 @dataclass(frozen=True)
@@ -123,7 +126,7 @@ class Not(Node):
     def english(self) -> str:
         if isinstance(self.part, Term | Words):
             return self.part.english(negated=True)
-        return f"not ({self.part.english()})"
+        return gettext("not (%s)") % self.part.english()
 
 
 @dataclass(frozen=True)
@@ -151,7 +154,7 @@ class And(Node):
         return found
 
     def english(self) -> str:
-        return _english("and", self.parts)
+        return _english(pgettext("filter", "and"), self.parts)
 
 
 @dataclass(frozen=True)
@@ -177,7 +180,7 @@ class Or(Node):
         return found
 
     def english(self) -> str:
-        return _english("or", self.parts)
+        return _english(pgettext("filter", "or"), self.parts)
 
 
 def _english(word: str, parts: tuple[Node, ...]) -> str:

@@ -4,10 +4,12 @@ import re
 from functools import cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from django.utils.translation import gettext
+
 from livesignals.exceptions import FilterError
 from livesignals.filters.fields import field_named, unescaped
 from livesignals.filters.kinds import Value
-from livesignals.filters.matchers import Either
+from livesignals.filters.matchers import Either, either
 from livesignals.filters.nodes import And, Everything, Filter, Node, Not, Or, Term, Words
 
 if TYPE_CHECKING:
@@ -19,8 +21,8 @@ MAX_DEPTH = 16
 
 _OPERATOR = re.compile(r":|[<>]=?|!?=")
 
-#: What a person calls the terminals of the grammar.
-_IN_WORDS = {
+#: What a person calls the terminals of the grammar; keys into the catalogue.
+IN_WORDS = {
     "FIELD": "a field such as signal:",
     "WORD": "a word",
     "QUOTED": "words in quotes",
@@ -49,11 +51,13 @@ def parse(text: str) -> Filter:
         return _filter("", Everything())
     if len(source) > MAX_CHARACTERS:
         column = text.index(source[0]) + MAX_CHARACTERS + 1
-        raise FilterError(f"a filter has at most {MAX_CHARACTERS} characters", column, "the end")
+        message = gettext("a filter has at most %d characters") % MAX_CHARACTERS
+        raise FilterError(message, column, gettext("the end"))
     try:
         text.encode()
     except UnicodeEncodeError as error:
-        raise FilterError("half a character (a lone surrogate)", error.start + 1, "whole characters") from None
+        message = gettext("half a character (a lone surrogate)")
+        raise FilterError(message, error.start + 1, gettext("whole characters")) from None
     return _filter(source, _parsed(text))
 
 
@@ -104,7 +108,8 @@ class _Actions:
         (token,) = children
         text = unescaped(token[1:-1])
         if not text:
-            raise FilterError("there is nothing between these quotes", _column(token), "words in quotes")
+            message = gettext("there is nothing between these quotes")
+            raise FilterError(message, _column(token), gettext("words in quotes"))
         return _Part(Words(text), _column(token))
 
     def value(self, children: "list[Token]") -> Value:
@@ -153,9 +158,8 @@ def _column(token: "Token") -> int:
 
 def _deeper(token: "Token", part: _Part, node: Node) -> _Part:
     if part.depth == MAX_DEPTH:
-        raise FilterError(
-            f"parentheses and NOT go at most {MAX_DEPTH} deep", _column(token), f"{MAX_DEPTH} levels or fewer"
-        )
+        message = gettext("parentheses and NOT go at most %d deep") % MAX_DEPTH
+        raise FilterError(message, _column(token), gettext("%d levels or fewer") % MAX_DEPTH)
     return _Part(node, _column(token), part.terms, part.depth + 1)
 
 
@@ -169,29 +173,27 @@ def _together(node: Node, parts: list[_Part]) -> _Part:
 
 
 def _too_many(column: int) -> FilterError:
-    return FilterError(f"a filter has at most {MAX_TERMS} terms", column, "fewer terms")
+    return FilterError(gettext("a filter has at most %d terms") % MAX_TERMS, column, gettext("fewer terms"))
 
 
 def _misfit(text: str, position: int, expected: set[str]) -> FilterError:
     """The error for what stands at *position*, from 0, instead of one of the *expected* terminals."""
     if expected >= _TERM_BEGINS:
-        wanted = "a word or a field such as signal:"
+        wanted = gettext("a word or a field such as signal:")
     else:
-        wanted = " or ".join(_IN_WORDS[name] for name in sorted(expected))
+        wanted = either(gettext(IN_WORDS[name]) for name in sorted(expected))
     rest = text[position:].rstrip()
     if not rest:
-        return FilterError("the filter ends too early", position + 1, wanted)
+        return FilterError(gettext("the filter ends too early"), position + 1, wanted)
     if rest[0] == '"':
-        return FilterError("this quote is never closed", position + 1, 'a closing "')
+        return FilterError(gettext("this quote is never closed"), position + 1, gettext('a closing "'))
     operator = _OPERATOR.match(rest)
     if operator is not None and expected & {"_COLON", "OPERATOR"}:
-        return FilterError(f"no value touches the {operator[0]}", position + operator.end() + 1, "a value")
+        message = gettext("no value touches the %s") % operator[0]
+        return FilterError(message, position + operator.end() + 1, gettext("a value"))
     if rest[0] == "," and "_COMMA" in expected:
-        return FilterError("no value touches the comma", position + 2, "a value")
+        return FilterError(gettext("no value touches the comma"), position + 2, gettext("a value"))
     if operator is not None:
-        return FilterError(
-            f"no field is before the {operator[0]}; to look for the words, put them in quotes",
-            position + 1,
-            wanted,
-        )
-    return FilterError(f'"{rest.split()[0][:20]}" does not fit here', position + 1, wanted)
+        message = gettext("no field is before the %s; to look for the words, put them in quotes") % operator[0]
+        return FilterError(message, position + 1, wanted)
+    return FilterError(gettext('"%s" does not fit here') % rest.split()[0][:20], position + 1, wanted)

@@ -25,6 +25,8 @@ KEPT_OUTCOMES = 10_000
 HYSTERESIS = 0.98
 #: Fields whose values `Journal.facets` counts.
 FACETS = ("signal", "sender", "receiver", "cause")
+#: So long `Journal.facets` may look for; it ends with the piece that it is at, and tells how far it came.
+FACET_SECONDS = 2.0
 Outcomes = list[tuple[int, str, str]]  # number, transaction id, state
 
 
@@ -263,7 +265,10 @@ class Journal(ABC):
 
     @abstractmethod
     def facets(self, filter: "Filter", fields: Sequence[str], limit: int) -> Facets:
-        """At most *limit* values of each of *fields*, which are among `FACETS`, in matching retained events."""
+        """At most *limit* values of each of *fields*, which are among `FACETS`, in matching retained events.
+
+        After two seconds only those of the newest events: ``scanned`` says of how many.
+        """
 
     @abstractmethod
     def id_at(self, ts_us: int) -> int:

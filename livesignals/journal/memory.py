@@ -2,6 +2,7 @@
 
 import secrets
 import threading
+import time
 from bisect import bisect_left, bisect_right
 from collections import Counter, deque
 from collections.abc import Sequence
@@ -12,7 +13,7 @@ from msgspec.structs import replace
 
 from livesignals.events import Event, Record, decode_stored, record_of, splice
 from livesignals.events.model import TransactionState
-from livesignals.journal import accounts, pins
+from livesignals.journal import accounts, base, pins
 from livesignals.journal.base import (
     KEPT_OUTCOMES,
     TAIL_LIMIT,
@@ -39,6 +40,10 @@ from livesignals.journal.base import (
 
 if TYPE_CHECKING:
     from livesignals.filters import Filter
+
+
+#: Events that facets count before they look at the clock.
+FACET_PIECE = 1_000
 
 
 class _Entry:
@@ -233,11 +238,15 @@ class MemoryJournal(Journal):
     def facets(self, filter: "Filter", fields: Sequence[str], limit: int) -> Facets:
         counts: dict[str, Counter[str]] = {field: Counter() for field in fields}
         entries = self._all()[0]
-        for entry in entries:
+        deadline, scanned = time.monotonic() + base.FACET_SECONDS, 0
+        for scanned, entry in enumerate(reversed(entries), 1):
             if filter.matches(entry.event):
                 for field, counter in counts.items():
                     counter.update(facet_values(entry.event, field))
-        return Facets({field: counter.most_common(limit) for field, counter in counts.items()}, len(entries), True)
+            if scanned % FACET_PIECE == 0 and time.monotonic() > deadline:
+                break
+        found = {field: counter.most_common(limit) for field, counter in counts.items()}
+        return Facets(found, scanned, scanned == len(entries))
 
     def id_at(self, ts_us: int) -> int:
         with self._lock:

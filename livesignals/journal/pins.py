@@ -2,6 +2,8 @@
 
 from collections.abc import Iterable, Sequence
 
+from django.utils.translation import gettext
+
 from livesignals.exceptions import PinError
 from livesignals.journal.base import Bounds, Pin
 
@@ -12,31 +14,31 @@ MAX_NAME = 80
 def check(pin: Pin, pins: Sequence[Pin], bounds: Bounds, retain_events: int) -> None:
     """Raises `PinError` unless *pin* can be one more."""
     if not 0 < len(pin.name) <= MAX_NAME:
-        raise PinError(f"the name of a pinned range has 1 to {MAX_NAME} characters", "Give it another name.")
+        message = gettext("the name of a kept range has 1 to %d characters") % MAX_NAME
+        raise PinError(message, gettext("Give it another name."))
     if any(other.name == pin.name for other in pins):
-        raise PinError(f"a range called {pin.name!r} is pinned already", "Give it another name, or let that one go.")
+        message = gettext('a range called "%s" is kept already') % pin.name
+        raise PinError(message, gettext("Give it another name, or let that one go."))
     if len(pins) >= MAX_PINS:
-        raise PinError(f"{MAX_PINS} ranges are pinned, which is the most", "Let one of them go.")
+        message = gettext("%d ranges are kept, which is the most") % MAX_PINS
+        raise PinError(message, gettext("Let one of them go."))
     if not bounds.first <= pin.first <= pin.last <= bounds.last:
-        raise PinError(
-            f"events {pin.first} to {pin.last} are not all retained",
-            f"There are {bounds.first} to {bounds.last}." if bounds.first <= bounds.last else "There are none.",
-        )
+        message = gettext("sends %(first)d to %(last)d are not all retained") % {"first": pin.first, "last": pin.last}
+        there = gettext("There are %(first)d to %(last)d.") % {"first": bounds.first, "last": bounds.last}
+        raise PinError(message, there if bounds.first <= bounds.last else gettext("There are none."))
     pinned = sum(last - first + 1 for first, last in ranges([*pins, pin]))
     if pinned > retain_events // 2:
-        raise PinError(
-            f"with these {pin.last - pin.first + 1:,} events, {pinned:,} would be pinned",
-            f"At most half of RETAIN_EVENTS can be, {retain_events // 2:,}: pin fewer, or let another range go.",
-        )
+        message = gettext("with this range %(n)d sends would be kept, more than half of RETAIN_EVENTS (%(most)d)")
+        message %= {"n": pinned, "most": retain_events // 2}
+        raise PinError(message, gettext("Let another range go, or keep fewer."))
 
 
 def check_bytes(pinned: int, retain_bytes: int) -> None:
     """Raises `PinError` when pinned events weigh too much."""
     if pinned > retain_bytes // 2:
-        raise PinError(
-            f"the pinned events would weigh {pinned:,} bytes",
-            f"At most half of RETAIN_BYTES can be pinned, {retain_bytes // 2:,}: pin fewer, or let another range go.",
-        )
+        message = gettext("what is kept would weigh %(n)d bytes, more than half of RETAIN_BYTES (%(most)d)")
+        message %= {"n": pinned, "most": retain_bytes // 2}
+        raise PinError(message, gettext("Let another range go, or keep fewer."))
 
 
 def ranges(pins: Iterable[Pin], below: int | None = None) -> list[tuple[int, int]]:

@@ -4,6 +4,7 @@ Where there is no index, SQL looks at every row. Each method is many short trans
 makes the write-ahead log grow.
 """
 
+import time
 from bisect import bisect_left
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -15,7 +16,7 @@ import apsw
 from msgspec import json
 
 from livesignals.events import Event, decode_stored
-from livesignals.journal import pins, sqlite_pins
+from livesignals.journal import base, pins, sqlite_pins
 from livesignals.journal import sqlite_ledger as ledger
 from livesignals.journal import sqlite_packs as packs
 from livesignals.journal.base import Bounds, Facets, Found, Histogram, facet_values
@@ -110,24 +111,37 @@ class Searcher:
         def look(parts: Parts) -> Facets:
             counts: dict[str, Counter[str]] = {field: Counter() for field in fields}
             scanned = one_by_one = 0
+            deadline = time.monotonic() + base.FACET_SECONDS
             for span in chain(parts.spans(bounds.first, bounds.last, downwards=True), reversed(pinned)):
                 if span.segment is not None:
                     self._count_indexed(filter, span, counts)
-                elif one_by_one < FACET_EVENTS:
-                    newest = span._replace(low=max(span.low, span.high - (FACET_EVENTS - one_by_one) + 1))
-                    for batch in self._scanned(filter, newest, SEGMENT_EVENTS, downwards=True):
-                        _count(batch, counts)
-                    one_by_one += newest.length
-                    scanned += newest.length
-                    continue
+                    scanned += span.length
                 else:
+                    newest = span._replace(low=max(span.low, span.high - (FACET_EVENTS - one_by_one) + 1))
+                    looked_at = self._count_scanned(filter, newest, counts, deadline)
+                    one_by_one += looked_at
+                    scanned += looked_at
+                    if looked_at < span.length:
+                        break
+                if time.monotonic() > deadline:
                     break
-                scanned += span.length
             found = {field: [pair for pair in each.most_common(limit) if pair[1]] for field, each in counts.items()}
             everything = bounds.last - bounds.first + 1 + sum(span.length for span in pinned)
             return Facets(found, scanned, scanned == everything)
 
         return self._asking(bounds, look)
+
+    def _count_scanned(self, filter: "Filter", span: Span, counts: dict[str, Counter[str]], deadline: float) -> int:
+        """How many events were looked at, the newest of the span."""
+        high = span.high
+        while high >= span.low:
+            piece = span._replace(low=max(span.low, high - SCAN_ROWS + 1), high=high)
+            for batch in self._scanned(filter, piece, piece.length, downwards=True):
+                _count(batch, counts)
+            high = piece.low - 1
+            if time.monotonic() > deadline:
+                break
+        return span.high - high
 
     def _count_indexed(self, filter: "Filter", span: Span, counts: dict[str, Counter[str]]) -> None:
         assert span.segment is not None
@@ -355,5 +369,5 @@ def _slices(segment: Segment, events: int, histogram: Histogram, counts: list[in
             begin = stop
         return
     held = compress(times, map((49).__eq__, digits))  # "1"
-    for number, count in Counter([(time - start) * buckets // width for time in held if start <= time <= end]).items():
+    for number, count in Counter([(at - start) * buckets // width for at in held if start <= at <= end]).items():
         counts[min(number, buckets - 1)] += count

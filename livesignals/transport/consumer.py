@@ -15,6 +15,7 @@ from typing import Any, Literal
 import msgspec
 from channels.exceptions import StopConsumer
 from channels.generic.websocket import AsyncWebsocketConsumer
+from django.utils.translation import gettext
 
 from livesignals.events import Event
 from livesignals.exceptions import FilterError, JournalError
@@ -22,7 +23,7 @@ from livesignals.filters import Filter, parse
 from livesignals.transport import keeping
 from livesignals.transport.feed import LAYER_ALIAS, Feed, Problem, channel_layer
 from livesignals.transport.frames import Rendering, has_few_lines, rows_of
-from livesignals.transport.narrowing import Narrowing
+from livesignals.transport.narrowing import MORE_ROWS, Narrowing
 from livesignals.transport.replay import Buckets, Number, Place, Replay, Speed
 from livesignals.transport.searching import Search
 
@@ -46,8 +47,11 @@ ACCESS_SECONDS = 5.0
 MAX_CONNECTIONS = 500
 #: Commands a second that a page may send, on average over two seconds.
 COMMANDS_PER_SECOND = 50
-#: A page has nothing longer to say. (The server's own bound, a megabyte, holds for both directions.)
+#: A page has nothing longer to say.
 MAX_COMMAND_CHARS = 16_384
+#: Daphne's own bound, for both directions: of a longer message it says that the page has gone.
+MAX_MESSAGE_BYTES = 2**20
+OUTCOMES_A_MESSAGE = 5_000
 
 CLOSE_SIGNED_OUT = 4401
 CLOSE_TOO_MANY = 4429
@@ -178,7 +182,9 @@ class LiveConsumer(AsyncWebsocketConsumer):
         self.wake.set()
 
     async def livesignals_outcomes(self, message: dict[str, Any]) -> None:
-        await self._say(type="outcome", transactions=message["outcomes"])
+        outcomes = list(message["outcomes"].items())
+        for first in range(0, len(outcomes), OUTCOMES_A_MESSAGE):
+            await self._say(type="outcome", transactions=dict(outcomes[first : first + OUTCOMES_A_MESSAGE]))
 
     # Commands of the page
 
@@ -234,7 +240,10 @@ class LiveConsumer(AsyncWebsocketConsumer):
         await self._say(type="filter", ok=True, filter=self.filter.source, english=self.filter.english())
 
     async def _acknowledge(self, command: Command) -> None:
-        self.frames_acknowledged = max(self.frames_acknowledged, min(command.frame, self.frames_sent))
+        self._credit(command.frame)
+
+    def _credit(self, frame: int) -> None:
+        self.frames_acknowledged = max(self.frames_acknowledged, min(frame, self.frames_sent))
         self.has_credit.set()
 
     async def _pause(self, command: Command) -> None:
@@ -276,7 +285,8 @@ class LiveConsumer(AsyncWebsocketConsumer):
         if not self.is_flooded:
             self.commands += 1
         elif not was_flooded:
-            await self._error("command", f"more than {COMMANDS_PER_SECOND} commands a second; some were left out")
+            message = gettext("more than %d commands a second; some were left out") % COMMANDS_PER_SECOND
+            await self._error("command", message)
         return not self.is_flooded
 
     # Reading on
@@ -300,7 +310,7 @@ class LiveConsumer(AsyncWebsocketConsumer):
                 self.wake.set()
             except Exception:
                 logger.exception("livesignals: a reader failed")
-                await self._error("server", "The server could not read on; its log says why.")
+                await self._error("server", gettext("The server could not read on; its log says why."))
                 await asyncio.sleep(1)
                 self.wake.set()
 
@@ -361,7 +371,8 @@ class LiveConsumer(AsyncWebsocketConsumer):
             self.has_credit.clear()
             await self.has_credit.wait()
         if events:
-            await self._frame(list(map(self.rendering.row_html, events)), shown=len(events), is_older=True)
+            content = rows_of(events, MORE_ROWS, self.rendering, self.rendering.row_html, run_rows=MORE_ROWS)
+            await self._frame(content, shown=len(events), is_older=True)
         if events or not search.goes_on or time.monotonic() - self.searched_at > SEARCHED_SECONDS:
             self.searched_at = time.monotonic()
             await self.narrowing.tell(search)
@@ -410,21 +421,26 @@ class LiveConsumer(AsyncWebsocketConsumer):
 
     async def _frame(self, content: list[str], *, shown: int, reset: bool = False, is_older: bool = False) -> None:
         """Rows for the page: in the place of those it has, above them, or below when they are older."""
-        self.frames_sent += 1
+        self.frames_sent = frame = self.frames_sent + 1
         self.told = self.cursor
         self.next_frame_at = time.monotonic() + FRAME_SECONDS
-        await self._say(
-            type="rows",
-            frame=self.frames_sent,
-            epoch=self.epoch,
-            id=self.cursor,
-            reset=reset,
-            older=is_older,
-            shown=shown,
-            content="".join(content),
-            target="#rows",
-            swap="innerHTML" if reset else "beforeend" if is_older else "afterbegin",
-        )
+        was_sent = False
+        try:
+            was_sent = await self._say(
+                type="rows",
+                frame=frame,
+                epoch=self.epoch,
+                id=self.cursor,
+                reset=reset,
+                older=is_older,
+                shown=shown,
+                content="".join(content),
+                target="#rows",
+                swap="innerHTML" if reset else "beforeend" if is_older else "afterbegin",
+            )
+        finally:
+            if not was_sent and not self.is_gone:  # too long, or its search ended while the server's send waited
+                self._credit(frame)
 
     async def _tell_state(self) -> None:
         while True:
@@ -478,16 +494,22 @@ class LiveConsumer(AsyncWebsocketConsumer):
     async def _error(self, of: str, message: str, *, column: int | None = None, expected: str = "") -> None:
         await self._say(type="error", of=of, message=message, column=column, expected=expected)
 
-    async def _say(self, **message: Any) -> None:
+    async def _say(self, **message: Any) -> bool:
+        """Tell the page; whether it was sent."""
         text = msgspec.json.encode(message).decode()
         if self.is_gone:
-            return
+            return False
+        if len(text) > MAX_MESSAGE_BYTES // 4 and len(text.encode()) > MAX_MESSAGE_BYTES:
+            logger.error("livesignals: %r was too long to be sent, %d characters", message["type"], len(text))
+            await self._error("server", gettext("A message was too long to be sent; the server's log says which."))
+            return False
         try:
             await self.send(text_data=text)
         except Exception as error:
             # From a browser's farewell until the disconnect arrives here servers raise, each an error of its own.
             self.is_gone = True
             logger.debug("livesignals: a page left while it was told something: %r", error)
+        return not self.is_gone
 
 
 def _has_error(event: Event) -> bool:
@@ -495,4 +517,4 @@ def _has_error(event: Event) -> bool:
 
 
 def _problem(problem: Problem | None) -> dict[str, str] | None:
-    return None if problem is None else {"message": problem.message, "hint": problem.hint}
+    return None if problem is None else {"message": gettext(problem.message), "hint": gettext(problem.hint)}

@@ -35,7 +35,7 @@ class Reader(Protocol):
 
     filter: Filter
 
-    async def _say(self, **message: Any) -> None: ...
+    async def _say(self, **message: Any) -> bool: ...
 
 
 class Faceting:

@@ -16,11 +16,13 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from functools import partial
+from contextvars import copy_context
 from itertools import islice
 from typing import Any, TypeVar
 
 import msgspec
 from channels.layers import InMemoryChannelLayer, channel_layers
+from django.utils.translation import get_language, gettext_noop
 from msgspec import Struct
 
 from livesignals.events import Event, decode
@@ -53,10 +55,13 @@ Result = TypeVar("Result")
 
 
 class Problem(Struct, frozen=True):
-    """Why the page cannot show what happens, and what to do."""
+    """Why the page cannot show what happens, and what to do. Keys into the catalogue, where they are fixed."""
 
     message: str
     hint: str = ""
+
+
+NOT_FOLLOWED = Problem(gettext_noop("The journal cannot be followed."), gettext_noop("The server's log says why."))
 
 
 class Feed:
@@ -72,7 +77,7 @@ class Feed:
         # What a filter of somebody's may take long for keeps nothing else waiting.
         self.searcher = ThreadPoolExecutor(1, thread_name_prefix="livesignals-search")
         self.counter = ThreadPoolExecutor(1, thread_name_prefix="livesignals-facets")
-        self._rows: dict[int, str] = {}
+        self._rows: dict[tuple[int, str | None], str] = {}
         self._tasks: list[asyncio.Task[None]] = []
         self._listener = Listener(self._hear)
         self._is_behind = asyncio.Event()
@@ -114,9 +119,12 @@ class Feed:
             self._tasks = []
 
     async def run(self, work: Callable[[Journal], Result], executor: ThreadPoolExecutor | None = None) -> Result:
-        """Run *work* with the journal on a worker thread, or that of the *executor*. Raises what it raises."""
-        executor = executor or self._workers
-        return await asyncio.get_running_loop().run_in_executor(executor, lambda: work(self._get_journal()))
+        """Run *work* with the journal on a worker thread, or that of the *executor*. Raises what it raises.
+
+        The language there is the caller's.
+        """
+        loop, context = asyncio.get_running_loop(), copy_context()
+        return await loop.run_in_executor(executor or self._workers, context.run, lambda: work(self._get_journal()))
 
     def receive(self, message: dict[str, Any]) -> None:
         """Take a batch from the group; the first consumer that does decodes it."""
@@ -147,12 +155,13 @@ class Feed:
         return [event for event in reversed(self._ring) if first <= event.id < before]
 
     def rendered(self, event: Event, render: Callable[[Event], str]) -> str:
-        """The event's row, rendered once for all who see it."""
-        html = self._rows.get(event.id)
+        """The event's row, rendered once for all who see it in one language."""
+        key = event.id, get_language()
+        html = self._rows.get(key)
         if html is None:
             if len(self._rows) >= RENDERED_ROWS:
                 self._rows.clear()
-            html = self._rows[event.id] = render(event)
+            html = self._rows[key] = render(event)
         return html
 
     async def _catch_up(self) -> None:
@@ -189,7 +198,7 @@ class Feed:
                 self._note(Problem(str(error), error.hint))
             except Exception:
                 logger.exception("livesignals: following the journal failed")
-                self.problem = Problem("The journal cannot be followed.", "The server's log says why.")
+                self.problem = NOT_FOLLOWED
             else:
                 if announcements is not None:
                     self._listener.start(announcements)
@@ -260,12 +269,15 @@ class Feed:
 
     def _resolve(self, outcomes: dict[str, str]) -> None:
         """Let the events in memory know how their transactions ended."""
+        changed = set()
         for index, event in enumerate(self._ring):
             transaction = event.transaction
             if transaction is not None and transaction.id in outcomes:
                 ended = msgspec.structs.replace(transaction, state=outcomes[transaction.id])
                 self._ring[index] = msgspec.structs.replace(event, transaction=ended)
-                self._rows.pop(event.id, None)
+                changed.add(event.id)
+        for key in [key for key in self._rows if key[0] in changed]:
+            del self._rows[key]
 
     def _look(self, journal: Journal) -> dict[str, str]:
         """Counts, rate and the ends of what is retained; new outcomes by transaction. On a worker thread."""

@@ -4,11 +4,29 @@ from collections.abc import Iterator
 
 from livesignals.events import Event
 from livesignals.filters import Filter
-from livesignals.journal import Journal
+from livesignals.journal import Found, Journal
+from livesignals.journal.pins import ranges
+from livesignals.transport.player import Missing
 
 #: A step by cause looks at so many matching events, and no further.
 MOST_EVENTS = 10_000
 CHUNK_EVENTS = 200
+
+
+def read_on(journal: Journal, chosen: Filter, after: int, limit: int, most: int) -> tuple[str, Missing | None, Found]:
+    """The journal's epoch, what was evicted right after *after*, and matching events behind that, oldest first.
+
+    At most *limit* of them out of *most*, and none beyond the next hole: evicted events that are kept stand alone.
+    """
+    bounds = journal.bounds()
+    begin = bounds.first
+    for low, high in ranges(journal.pins(), bounds.first):
+        if after < high:
+            begin = max(low, after + 1)
+            most = min(most, high + 1 - begin)
+            break
+    missing = Missing(after + 1, begin - 1) if begin > after + 1 else None
+    return bounds.epoch, missing, journal.search_forward(chosen, max(after, begin - 1), limit, most)
 
 
 def next_cause(journal: Journal, chosen: Filter, after: int) -> Event | None:

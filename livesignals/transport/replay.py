@@ -22,7 +22,9 @@ from livesignals.events.record import microseconds
 from livesignals.exceptions import JournalError
 from livesignals.filters import Filter
 from livesignals.journal import Bounds
-from livesignals.transport.history import next_cause, previous_cause
+from livesignals.journal.pins import ranges
+from livesignals.transport.frames import rows_of
+from livesignals.transport.history import next_cause, previous_cause, read_on
 from livesignals.transport.player import FASTEST, SLOWEST, Missing, Player, Range
 
 if TYPE_CHECKING:
@@ -106,7 +108,11 @@ class Replay:
         """Go to where a page was before its socket closed, or where a link leads."""
         async with self._lock, self._answering_for_the_journal():
             bounds = await self.feed.run(lambda journal: journal.bounds())
-            if bounds.last < bounds.first or place.epoch != bounds.epoch or place.id < bounds.first - 1:
+            if (
+                bounds.last < bounds.first
+                or place.epoch != bounds.epoch
+                or not (place.id >= bounds.first - 1 or await self._is_kept(place.id, place.id))
+            ):
                 await self._tell_evicted("place", bounds)
                 await self._tell(at_once=True)
                 return
@@ -150,7 +156,8 @@ class Replay:
         if command.next or command.previous:
             await self._step_by_match(bounds, is_back=command.previous)
         elif command.id is not None:
-            if not bounds.first <= command.id <= bounds.last:
+            is_there = bounds.first <= command.id <= bounds.last
+            if not is_there and not await self._is_kept(command.id, command.id):
                 await self._tell_evicted("id", bounds, command.id)
             else:
                 await self._go(command.id)
@@ -206,19 +213,25 @@ class Replay:
         self.leave()
 
     async def _restore_range(self, first: int, last: int, is_loop: bool, bounds: Bounds) -> None:
-        if last < bounds.first or first > min(last, bounds.last):
-            self._range = None
-            await self._tell_evicted("range", bounds)
-            return
-        if first < bounds.first:
-            await self._tell_evicted("beginning", bounds)
-        first, last = max(first, bounds.first), min(last, bounds.last)
+        if not await self._is_kept(first, last):
+            if last < bounds.first or first > min(last, bounds.last):
+                self._range = None
+                await self._tell_evicted("range", bounds)
+                return
+            if first < bounds.first:
+                await self._tell_evicted("beginning", bounds)
+            first, last = max(first, bounds.first), min(last, bounds.last)
         if self._range is not None and (self._range.first, self._range.last) == (first, last):
             self._range = replace(self._range, loop=is_loop)
             return
         ends = await self.feed.run(lambda journal: (journal.get(first), journal.get(last)))
         from_us, to_us = (microseconds(event.ts) if event else 0 for event in ends)
         self._range = Range(first, last, from_us, max(from_us, to_us), is_loop)
+
+    async def _is_kept(self, first: int, last: int) -> bool:
+        """Whether all of these are there even if others of their time were evicted."""
+        kept = await self.feed.run(lambda journal: ranges(journal.pins()))
+        return any(low <= first and last <= high for low, high in kept)
 
     @asynccontextmanager
     async def _answering_for_the_journal(self) -> AsyncIterator[None]:
@@ -324,7 +337,10 @@ class Replay:
         if chosen is not self.reader.filter:
             return
         self._shows_window = False
-        await self._send_frame(self._rows(found.events), shown=len(found.events), reset=True)
+        # Not kept as rows at the head are: few look at the same place of the history at once.
+        rendering = self.reader.rendering
+        content = rows_of(found.events, WINDOW_ROWS, rendering, rendering.row_html, run_rows=WINDOW_ROWS)
+        await self._send_frame(content, shown=len(found.events), reset=True)
 
     async def _show_due(self, player: Player) -> None:
         now = time.monotonic()
@@ -349,13 +365,10 @@ class Replay:
     async def _read_on(self, player: Player) -> bool:
         chosen, after = self.reader.filter, player.read_to
         limit = READ_EVENTS_AT_MAX if player.speed == inf else READ_EVENTS
-        bounds, found = await self.feed.run(
-            lambda journal: (journal.bounds(), journal.search_forward(chosen, after, limit, SCAN_EVENTS))
-        )
-        if chosen is not self.reader.filter or bounds.epoch != self.reader.epoch:
+        epoch, missing, found = await self.feed.run(lambda journal: read_on(journal, chosen, after, limit, SCAN_EVENTS))
+        if chosen is not self.reader.filter or epoch != self.reader.epoch:
             return False
-        missing = Missing(after + 1, bounds.first - 1) if bounds.first > after + 1 else None
-        player.offer(found.events, max(found.scanned_to, bounds.first - 1), missing)
+        player.offer(found.events, found.scanned_to, missing)
         return True
 
     def _due_rows(self, due: list[Event | Missing]) -> list[str]:
@@ -370,10 +383,6 @@ class Replay:
             else:
                 between.append(item)
         return content + self.reader.rows(between, self.reader.rendering.row_html)
-
-    def _rows(self, events: list[Event]) -> list[str]:
-        # Not kept as those at the head are: few look at the same place of the history at once.
-        return [self.reader.rendering.row_html(event) for event in events]
 
     # Telling
 

@@ -109,6 +109,7 @@ def test_a_flood_is_one_line_with_the_exact_count(dashboard: Dashboard, hand: Ha
     expect(fold(lines(page).first)).to_have_text("× 30,000", timeout=60_000)
     expect(lines(page)).to_have_count(1)
     assert page.locator("#rows > li").count() <= 200
+    assert page.locator("#rows > li:visible").count() == 1
 
     fold(lines(page).first).click()
     more = page.locator("#rows > .more:visible")

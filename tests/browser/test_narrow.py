@@ -268,6 +268,26 @@ def test_pointing_at_a_value_in_a_row_offers_both_ways(dashboard: Dashboard, han
     expect_filter(page, "sender:point.*")
 
 
+def test_what_is_offered_stays_while_rows_come_in(dashboard: Dashboard, hand: Hand) -> None:
+    """At its place, above those that come; it says what it is about, and does that, when its row has gone."""
+    page, chooser = dashboard.page, dashboard.page.locator("#chooser")
+    hand.send("traffic.wanted")
+    go_live(dashboard, "?q=sender:traffic.*")
+    expect_senders(dashboard, ["traffic.wanted"])
+    dashboard.rows(sender="wanted").locator("[data-field=sender]").hover()
+    expect(chooser).to_be_visible()
+    where = chooser.bounding_box()
+    for n in range(8):
+        hand.send_each(f"traffic.new{n}-", 40)
+        dashboard.expect_row("asked", sender=f"traffic.new{n}-39")
+        assert chooser.bounding_box() == where
+    expect(dashboard.rows(sender="wanted")).to_have_count(0)
+    expect(chooser).to_contain_text("sender:traffic.wanted")
+    chooser.get_by_text("−").click()
+    expect_filter(page, "sender:traffic.* -sender:traffic.wanted")
+    expect(chooser).to_be_hidden()
+
+
 def test_values_are_chosen_by_the_keyboard(dashboard: Dashboard, hand: Hand) -> None:
     """f on a row; Enter narrows, the minus sign leaves out, Escape does nothing."""
     hand.send("keys.a")

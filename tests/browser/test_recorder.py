@@ -436,3 +436,47 @@ def test_what_was_evicted_is_said_in_words(recorder: Recorder, shop: Shop) -> No
     recorder.page.locator("#position").fill("99999999")
     recorder.page.locator("#position").press("Enter")
     expect(evicted).to_contain_text("no send with this number yet", timeout=PATIENCE_MS)
+
+
+def test_a_range_that_is_kept_by_name_survives_eviction_until_it_is_let_go(recorder: Recorder, shop: Shop) -> None:
+    """It plays as before; a name that is taken is refused in words, and the focus comes back."""
+    send(shop, "pinned", 6)
+    wanted, epoch = ids(shop, "sender:pinned"), shop.journal().bounds().epoch
+    page, chips = recorder.page, recorder.page.locator("#kept > span")
+    link = f"?q=sender:pinned&range={wanted[0]}-{wanted[-1]}&at={wanted[-1]}&epoch={epoch}"
+    page.goto(shop.link())
+    page.goto(f"{shop.url}/livesignals/{link}")
+    recorder.dashboard.expect_state("REPLAY")
+    page.locator("#keep").click()
+    expect(page.locator("#keep-name")).to_be_focused()
+    page.keyboard.press("Escape")
+    expect(page.locator("#keep")).to_be_focused()
+    page.keyboard.press("Enter")
+    page.keyboard.type("the slow order")
+    page.keyboard.press("Enter")
+    expect(chips).to_have_count(1, timeout=PATIENCE_MS)
+    expect(chips).to_contain_text("the slow order")
+    page.locator("#keep").click()
+    page.keyboard.type("the slow order")
+    page.keyboard.press("Enter")
+    expect(page.locator("#refusal")).to_contain_text("is kept already", timeout=PATIENCE_MS)
+
+    send(shop, "after", 30)
+    shop.manage("livesignals", "prune", "--keep", "10")
+    assert shop.journal().bounds().first > wanted[-1]
+    page.goto(f"{shop.url}/livesignals/?q=sender:pinned")
+    recorder.dashboard.expect_state("LIVE")
+    chips.get_by_role("button", name="the slow order", exact=True).click()
+    recorder.dashboard.expect_state("REPLAY")
+    recorder.expect_rows(wanted[::-1])
+    recorder.speed("max")
+    recorder.go_to(str(wanted[0]))
+    recorder.expect_rows(wanted[:1])
+    recorder.play()
+    recorder.expect_rows(wanted[::-1])
+
+    page.get_by_role("button", name="Let the slow order be evicted").click()
+    expect(chips).to_have_count(0, timeout=PATIENCE_MS)
+    page.goto(f"{shop.url}/livesignals/{link}")
+    expect(page.locator("#evicted")).to_contain_text("no longer retained", timeout=PATIENCE_MS)
+    expect(recorder.dashboard.rows()).to_have_count(0)

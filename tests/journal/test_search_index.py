@@ -3,6 +3,7 @@
 import multiprocessing
 import os
 import shutil
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -244,3 +245,34 @@ def test_indexing_writes_nothing_into_the_journal(path: Path, search_path: Path,
     journal.changed()
     index(journal)
     assert not journal.changed()
+
+
+@pytest.mark.parametrize("is_indexed", [False, True])
+def test_facets_that_take_long_are_those_of_the_newest_events(
+    tmp_path: Path, open_at: OpenAt, is_indexed: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They say of how many, and are exact for these."""
+    journal = open_at(tmp_path / "newest.sqlite3")
+    sender = Sender(journal)
+    for start in range(0, SEGMENT_EVENTS + 1_000, 2_000):
+        sender.append([make_event(sender=f"shop.M{(start + n) // 1_000}") for n in range(2_000)])
+    while is_indexed and journal.index(SEGMENT_EVENTS):
+        pass
+    first, last = journal.bounds().first, journal.bounds().last
+    monkeypatch.setattr("livesignals.journal.base.FACET_SECONDS", 0.0)
+    found = journal.facets(parse(""), FACETS, 100)
+    assert 0 < found.scanned < last - first + 1
+    assert not found.exhausted
+    newest = journal.read(last - found.scanned, found.scanned)
+    assert dict(found.counts["sender"]) == Counter(event.sender for event in newest)
+    monkeypatch.undo()
+    assert journal.facets(parse(""), FACETS, 100).scanned == last - first + 1
+
+
+def test_facets_of_a_journal_in_memory_that_take_long_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The newest first, there as well."""
+    journal = open_journal("memory:", project="", retain_events=10_000, retain_bytes=2**30)
+    Sender(journal).append([make_event(sender=f"shop.M{n // 1_000}") for n in range(3_000)])
+    monkeypatch.setattr("livesignals.journal.base.FACET_SECONDS", 0.0)
+    found = journal.facets(parse(""), FACETS, 100)
+    assert (found.scanned, found.exhausted, dict(found.counts["sender"])) == (1_000, False, {"shop.M2": 1_000})

@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import json
 import time
 from typing import Any
 
@@ -9,7 +10,7 @@ import pytest
 
 from livesignals.dashboard import rendering
 from livesignals.journal.memory import MemoryJournal
-from livesignals.transport.consumer import LiveConsumer
+from livesignals.transport.consumer import MAX_MESSAGE_BYTES, LiveConsumer
 from livesignals.transport.feed import Feed
 from tests.journal.building import Sender, make_events
 
@@ -90,3 +91,50 @@ def test_a_page_that_is_gone_is_told_nothing_more_and_is_no_error(caplog: pytest
     asyncio.run(leave_while_much_happens())
     assert failures == []
     assert [record.getMessage() for record in caplog.records if record.levelname in ("WARNING", "ERROR")] == []
+
+
+def test_a_message_that_no_server_would_send_is_left_out_and_told(caplog: pytest.LogCaptureFixture) -> None:
+    """Its frame counts as acknowledged: those after it go out."""
+    journal = MemoryJournal(project="", retain_events=1_000, retain_bytes=2**20)
+
+    async def look() -> None:
+        page = Page(Feed(lambda: journal))
+        running = asyncio.ensure_future(page.run())
+        page.connect()
+        page.say('{"type": "hello"}')
+        await page.until('"type":"rows"')
+        for _ in range(5):
+            await page.consumer._frame(["µ" * MAX_MESSAGE_BYTES], shown=1)
+        page.say('{"type": "ack", "frame": 1}')
+        Sender(journal).append(make_events(3))
+        await page.until('"frame":7')
+        told = [message.get("text", "") for message in page.sent]
+        assert sum("too long to be sent" in text for text in told) == 5
+        assert max(len(text.encode()) for text in told) < MAX_MESSAGE_BYTES
+        page.disconnect()
+        await asyncio.wait_for(running, PATIENCE)
+
+    asyncio.run(look())
+    assert caplog.text.count("'rows' was too long to be sent") == 5
+
+
+def test_outcomes_of_many_transactions_come_in_several_messages() -> None:
+    """All of them, none in a message that is too long."""
+    outcomes = {f"{n:032x}": "committed" for n in range(50_000)}
+    journal = MemoryJournal(project="", retain_events=1_000, retain_bytes=2**20)
+
+    async def look() -> None:
+        page = Page(Feed(lambda: journal))
+        running = asyncio.ensure_future(page.run())
+        page.connect()
+        page.say('{"type": "hello"}')
+        await page.until('"type":"rows"')
+        await page.consumer.livesignals_outcomes({"outcomes": outcomes})
+        told = [json.loads(message["text"]) for message in page.sent if "text" in message]
+        taken = [said["transactions"] for said in told if said["type"] == "outcome"]
+        assert {name: state for some in taken for name, state in some.items()} == outcomes
+        assert max(len(message.get("text", "")) for message in page.sent) < MAX_MESSAGE_BYTES
+        page.disconnect()
+        await asyncio.wait_for(running, PATIENCE)
+
+    asyncio.run(look())

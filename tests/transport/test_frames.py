@@ -2,13 +2,15 @@
 
 import re
 
+import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from livesignals.dashboard import rendering
 from livesignals.events import Event
-from livesignals.transport.frames import RUN_ROWS, has_few_lines, rows_of
+from livesignals.transport.consumer import MAX_MESSAGE_BYTES
+from livesignals.transport.frames import FRAME_CHARS, RUN_ROWS, has_few_lines, rows_of
 from tests.insights.building import send
 
 
@@ -48,6 +50,14 @@ def test_a_long_run_leaves_room_for_what_stands_beside_it() -> None:
     assert len(set(re.findall(r'data-run="(\w+)"', html))) == 2
 
 
+def test_in_a_flood_what_is_not_of_it_is_seen() -> None:
+    """A long run gets the room that others leave, and none of them is left out for it."""
+    rows, more, _ = shown(stream([300, 1, 300, 2, 300]), 20)
+    assert len(rows) == 20
+    assert {603, 302, 301} < set(rows)
+    assert [count for _, _, count in more] == [295, 294, 294]
+
+
 def test_a_row_for_sends_that_differ_is_of_no_run() -> None:
     """Nobody could count it with one."""
     _, more, html = shown(stream([1] * 70), 60)
@@ -61,3 +71,20 @@ def test_a_run_alone_is_few_lines() -> None:
     assert has_few_lines(stream([50, 50]), 100)
     assert not has_few_lines(stream([1] * 100), 100)
     assert not has_few_lines(stream([60, *[1] * 40]), 100)
+
+
+def test_rows_are_no_longer_together_than_a_frame_may_be() -> None:
+    """What has no room is in a row that counts it; that holds for a single row too."""
+    events = stream([1] * 90)
+
+    def rows(chars: int) -> list[str]:
+        return rows_of(events, 100, rendering, lambda event: f'<li data-id="{event.id}">'.ljust(chars, "x"))
+
+    assert len(rows(FRAME_CHARS // 90)) == 90
+    few = rows(FRAME_CHARS // 30)
+    assert len(few) == 31
+    assert 'data-count="60"' in few[-1]
+    (alone,) = rows(FRAME_CHARS + 1)
+    assert 'data-count="90"' in alone
+    longest = "\x00" * FRAME_CHARS  # nothing is written with more bytes
+    assert len(msgspec.json.encode(longest)) < MAX_MESSAGE_BYTES

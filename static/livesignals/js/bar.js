@@ -1,5 +1,6 @@
 // The bar over the retained time: how many sends and errors there were, the moment that is shown, and a range.
 // A click or a drag seeks; with Shift it chooses a range, whose ends are two handles then. Times are µs since 1970.
+import { number } from "./locale.js";
 import { on, send, standing } from "./socket.js";
 import { clockOf } from "./moments.js";
 
@@ -13,7 +14,6 @@ const head = document.getElementById("head");
 const chosen = document.getElementById("chosen");
 const handles = { from: document.getElementById("from"), to: document.getElementById("to") };
 const hover = document.getElementById("hover");
-const number = new Intl.NumberFormat();
 
 let histogram = null; // {start, end, counts, errors}
 let shown = null; // the moment that is shown; null: live

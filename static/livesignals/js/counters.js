@@ -1,11 +1,11 @@
 // The numbers of the header, the chips and the footer, and what is wrong with the journal.
+import { locale, number, tenths } from "./locale.js";
 import { on } from "./socket.js";
 
 const SPEAK_EVERY_MS = 15_000;
 
-const number = new Intl.NumberFormat();
-const clock = new Intl.DateTimeFormat([], { timeStyle: "medium", hourCycle: "h23" });
-const day = new Intl.DateTimeFormat([], { dateStyle: "medium", timeStyle: "medium", hourCycle: "h23" });
+const clock = new Intl.DateTimeFormat(locale, { timeStyle: "medium", hourCycle: "h23" });
+const day = new Intl.DateTimeFormat(locale, { dateStyle: "medium", timeStyle: "medium", hourCycle: "h23" });
 const byId = (id) => document.getElementById(id);
 const fill = (words, values) => words.replace(/{(\w+)}/g, (_, name) => values[name]);
 
@@ -24,7 +24,7 @@ on("state", (message) => {
 });
 
 function rate(perSecond) {
-  return perSecond > 0 && perSecond < 10 ? perSecond.toFixed(1) : number.format(Math.round(perSecond));
+  return perSecond > 0 && perSecond < 10 ? tenths.format(perSecond) : number.format(Math.round(perSecond));
 }
 
 function showStored({ captured, stored, dropped, buffered }) {

@@ -16,6 +16,9 @@ export function selectedRow() {
   return selected && rows.querySelector(`.row[data-id="${CSS.escape(selected.id)}"]:not(.elsewhere)`);
 }
 
+/** Gives the focus to the row that is selected, else to the list. */
+export const focusList = () => (selectedRow() ?? list).focus({ preventScroll: true });
+
 /** Marks a row; with the pane open, shows it there. */
 export function select(row) {
   mark(row.dataset);
@@ -35,12 +38,11 @@ export function open({ epoch, id }) {
 }
 
 export function close() {
-  const row = selectedRow();
   pane.hidden = true;
   delete feed.dataset.open;
   detail.replaceChildren();
   history.replaceState(null, "", location.pathname + location.search);
-  (row ?? list).focus({ preventScroll: true });
+  focusList();
 }
 
 function mark({ epoch, id }) {

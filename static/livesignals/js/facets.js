@@ -1,9 +1,9 @@
 // What the present filter holds, counted by field, beside the list. The server counts only while it is open.
+import { number } from "./locale.js";
 import { on, send } from "./socket.js";
 
 const KEY = "livesignals.facets";
 
-const number = new Intl.NumberFormat();
 const feed = document.getElementById("feed");
 const panel = document.getElementById("facets");
 const button = document.getElementById("facets-button");

@@ -28,9 +28,11 @@ function made(range) {
 }
 
 function ask(isAsking) {
+  const hadFocus = document.activeElement === name;
   name.hidden = !isAsking;
   button.hidden = isAsking;
   if (isAsking) name.focus();
+  else if (hadFocus) button.focus();
 }
 
 button.addEventListener("click", () => ask(true));
@@ -45,5 +47,6 @@ name.addEventListener("keydown", (event) => {
     return;
   }
   event.preventDefault();
-  name.blur();
+  event.stopPropagation(); // Escape closes nothing else
+  ask(false);
 });

@@ -62,9 +62,8 @@ document.addEventListener("keydown", (event) => {
     return;
   }
   if (event.target.matches("input, select, textarea")) return;
-  if (event.key === "Escape" && document.querySelector(":popover-open")) return; // it closes by itself
-  if (help.matches(":popover-open") && event.key !== "?") return;
-  if (view.matches(":popover-open") && event.key !== "v") return;
+  const over = document.querySelector("[popover]:popover-open"); // Escape closes it by itself
+  if (over && !(over === help && event.key === "?") && !(over === view && event.key === "v")) return;
   const pressing = event.key === " " || event.key === "Enter";
   if (pressing && event.target.closest("button, a, summary")) return;
   const scrolling = event.key.startsWith("Arrow") && event.target.closest("#pane, #help, header, search");

@@ -1,9 +1,11 @@
 // Moments and lengths of time in words, from µs. People read their own clock.
+import { locale } from "./locale.js";
+
 const DAY_MS = 86_400_000;
 const parts = { hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" };
-const clock = new Intl.DateTimeFormat([], parts);
-const exact = new Intl.DateTimeFormat([], { ...parts, fractionalSecondDigits: 3 });
-const dated = new Intl.DateTimeFormat([], { ...parts, month: "short", day: "numeric" });
+const clock = new Intl.DateTimeFormat(locale, parts);
+const exact = new Intl.DateTimeFormat(locale, { ...parts, fractionalSecondDigits: 3 });
+const dated = new Intl.DateTimeFormat(locale, { ...parts, month: "short", day: "numeric" });
 
 /** "14:25:07.412"; short: "14:25:07", or with its day when that is not today. */
 export function clockOf(us, { isShort = false } = {}) {
@@ -26,13 +28,13 @@ export function length(us) {
 
 /** The moment that "14:25", "14:25:07.4" or a whole date means: the last such one up to *latest* (µs); null for others. */
 export function momentOf(text, latest) {
-  const found = /^(\d{1,2}):(\d{2})(?::(\d{2})(\.\d{1,6})?)?$/.exec(text);
+  const found = /^(\d{1,2}):(\d{2})(?::(\d{2})([.,]\d{1,6})?)?$/.exec(text);
   if (found) {
     const [, hour, minute, second = 0, rest = 0] = found;
     const date = new Date(latest / 1000);
     date.setHours(hour, minute, second, 0);
     if (date.getTime() > latest / 1000 + 1000) date.setTime(date.getTime() - DAY_MS);
-    return Math.round((date.getTime() + Number(rest) * 1000) * 1000);
+    return Math.round((date.getTime() + Number(String(rest).replace(",", ".")) * 1000) * 1000);
   }
   const parsed = /\d{4}-\d/.test(text) ? Date.parse(text) : NaN;
   return Number.isNaN(parsed) ? null : parsed * 1000;

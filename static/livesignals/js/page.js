@@ -16,5 +16,6 @@ import "./kept.js";
 import "./copy.js";
 import "./values.js";
 import "./keyboard.js";
+import "./popovers.js";
 import "./takeaway.js";
 import "./processes.js";

@@ -1,8 +1,8 @@
 // Pause holds the list still while the server goes on counting. In a replay it holds the recorder's clock.
+import { number } from "./locale.js";
 import { on, send, standing } from "./socket.js";
 import { show } from "./status.js";
 
-const number = new Intl.NumberFormat();
 const list = document.getElementById("list");
 const button = document.getElementById("pause");
 const waiting = document.getElementById("waiting");
@@ -59,4 +59,7 @@ on("replay", ({ on: isOn }) => {
 });
 
 button.addEventListener("click", toggle);
-waiting.addEventListener("click", resume);
+waiting.addEventListener("click", () => {
+  resume();
+  list.focus({ preventScroll: true }); // the button goes
+});

@@ -199,4 +199,5 @@ list.addEventListener("scroll", () => {
 
 newest.addEventListener("click", () => {
   list.scrollTop = 0;
+  list.focus({ preventScroll: true }); // the button goes
 });

@@ -4,7 +4,8 @@
 // "+4,132 more" at its end, as the server puts there what a frame has no room for. So the count is always the sum of
 // what is there, and opening reads on from the server.
 
-const number = new Intl.NumberFormat();
+import { number } from "./locale.js";
+
 const rows = document.getElementById("rows");
 const buttons = new WeakMap(); // the button of a run, by the row that has it
 const opened = new WeakSet(); // members of open runs

@@ -1,12 +1,12 @@
 // How far back the list reaches, and further back on demand. The server searches; rows that it finds come in below.
+import { locale, number } from "./locale.js";
 import { pause } from "./pause.js";
 import { on, send, standing } from "./socket.js";
 
 const HELD_LIMIT = 1000; // as rows.js has while the list is held
 
-const clock = new Intl.DateTimeFormat([], { timeStyle: "medium", hourCycle: "h23" });
-const day = new Intl.DateTimeFormat([], { dateStyle: "medium", timeStyle: "medium", hourCycle: "h23" });
-const number = new Intl.NumberFormat();
+const clock = new Intl.DateTimeFormat(locale, { timeStyle: "medium", hourCycle: "h23" });
+const day = new Intl.DateTimeFormat(locale, { dateStyle: "medium", timeStyle: "medium", hourCycle: "h23" });
 const list = document.getElementById("list");
 const rows = document.getElementById("rows");
 const status = document.getElementById("searched");

@@ -8,6 +8,7 @@ const handlers = new Map();
 
 let connection = null; // hx-ws keeps one for the life of the page, with a socket that it replaces
 let greeted = false; // whether the present socket has had its hello
+let incoming = null; // the message that is being put in
 
 /** What hello says. The cursor is kept here; filter.js owns filter, pause.js owns paused, recorder.js replay. */
 export const standing = { epoch: null, id: null, filter: "", paused: false, replay: null, buckets: 0 };
@@ -31,8 +32,15 @@ function transmit(message) {
   if (connection?.socket?.readyState === WebSocket.OPEN) connection.socket.send(JSON.stringify(message));
 }
 
+/** A handler that fails keeps neither the others from the message nor the server from its acknowledgement. */
 function emit(type, message) {
-  for (const handler of handlers.get(type) ?? []) handler(message);
+  for (const handler of handlers.get(type) ?? []) {
+    try {
+      handler(message);
+    } catch (error) {
+      reportError(error);
+    }
+  }
 }
 
 feed.addEventListener("htmx:ws:after:connection", async ({ detail }) => {
@@ -60,17 +68,25 @@ feed.addEventListener("htmx:ws:before:message:incoming", (event) => {
     return;
   }
   message.json = async () => message.parsed; // parsed once, for htmx too
+  incoming = message.parsed;
   emit("heard");
-  const { type, epoch, id } = message.parsed;
+  const { type, epoch, id } = incoming;
   if (type === "rows" || type === "scanned") Object.assign(standing, { epoch, id });
-  if (type === "rows") emit("rows:before", message.parsed);
+  if (type === "rows") emit("rows:before", incoming);
 });
 
-feed.addEventListener("htmx:ws:after:message:incoming", ({ detail }) => {
-  const message = detail.message.parsed;
+feed.addEventListener("htmx:ws:after:message:incoming", take);
+
+// hx-ws says so in the place of "after" when a message could not be put in, and logs the error.
+feed.addEventListener("htmx:ws:error", take);
+
+function take() {
+  const message = incoming;
+  if (!message) return;
+  incoming = null;
   emit(message.type, message);
   if (message.type === "rows" && greeted) acknowledge(message.frame);
-});
+}
 
 /** Tells the server that a frame was painted, which is what lets it send another one. */
 function acknowledge(frame) {

@@ -11,6 +11,7 @@ const refusal = document.getElementById("refusal");
 let refusalTimer = null;
 let connected = false;
 let behind = false; // not yet, or no longer, getting what is new, though nobody paused
+let unreadable = false; // the journal
 let ended = null;
 let failures = 0;
 let heardAt = Date.now();
@@ -33,6 +34,7 @@ export function tell(text) {
 function current() {
   if (!connected) return failures ? "reconnecting" : "connecting";
   if (Date.now() - heardAt > SILENCE_MS) return "stale";
+  if (unreadable) return "no-journal";
   if (standing.replay) return "replay";
   if (standing.paused) return "paused";
   if (behind) return "catching-up";
@@ -79,7 +81,8 @@ for (const type of ["filter", "error", "rows", "scanned"]) {
   });
 }
 
-on("state", ({ live }) => {
+on("state", ({ live, problem }) => {
+  unreadable = Boolean(problem);
   behind = !live && !standing.paused && !standing.replay;
   show();
 });

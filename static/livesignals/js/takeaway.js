@@ -1,11 +1,12 @@
 // The menu "Take away": downloads of what the filter holds, and recordings to open instead of what happens now.
+import { locale } from "./locale.js";
 import { standing } from "./socket.js";
 import { tell } from "./status.js";
 
 const menu = document.getElementById("take-away");
 const what = document.getElementById("take-away-what");
 const recordings = document.getElementById("recordings");
-const moment = new Intl.DateTimeFormat([], { dateStyle: "medium", timeStyle: "short", hourCycle: "h23" });
+const moment = new Intl.DateTimeFormat(locale, { dateStyle: "medium", timeStyle: "short", hourCycle: "h23" });
 
 menu.addEventListener("toggle", async ({ newState }) => {
   if (newState !== "open") return;

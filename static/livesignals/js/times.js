@@ -1,7 +1,9 @@
 // Times: the server writes UTC; people read their own clock, UTC, or how long after the previous row.
-const clock = new Intl.DateTimeFormat([], { hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" });
-const day = new Intl.DateTimeFormat([], { dateStyle: "medium", timeStyle: "medium", hourCycle: "h23" });
-const utcDay = new Intl.DateTimeFormat([], { dateStyle: "medium", timeStyle: "medium", hourCycle: "h23", timeZone: "UTC" });
+import { locale, tenths } from "./locale.js";
+
+const clock = new Intl.DateTimeFormat(locale, { hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" });
+const day = new Intl.DateTimeFormat(locale, { dateStyle: "medium", timeStyle: "medium", hourCycle: "h23" });
+const utcDay = new Intl.DateTimeFormat(locale, { dateStyle: "medium", timeStyle: "medium", hourCycle: "h23", timeZone: "UTC" });
 
 let mode = "local"; // utc, or relative: to the previous row, in the local clock elsewhere
 
@@ -44,8 +46,8 @@ function difference(later, earlier) {
   const us = microseconds(later) - microseconds(earlier);
   const size = Math.abs(us);
   const words = size < 1_000 ? `${size} µs`
-    : size < 1e6 ? `${(size / 1e3).toFixed(size < 1e4 ? 1 : 0)} ms`
-    : size < 6e7 ? `${(size / 1e6).toFixed(1)} s`
+    : size < 1e6 ? `${size < 1e4 ? tenths.format(size / 1e3) : Math.round(size / 1e3)} ms`
+    : size < 6e7 ? `${tenths.format(size / 1e6)} s`
     : size < 3.6e9 ? `${Math.round(size / 6e7)} min`
     : `${Math.round(size / 3.6e9)} h`;
   return (us < 0 ? "−" : "+") + words;

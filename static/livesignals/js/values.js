@@ -1,7 +1,7 @@
 // A value is a way to narrow the filter, with Alt to leave it out: [data-field] with data-value, and data-operator when
 // it is not ":". In the pane and the facets a click does it. In a row, where a click opens the send, a click with Ctrl
 // does; pointing at the value offers both, and so does a menu for the keyboard.
-import { selectedRow } from "./detail.js";
+import { focusList, selectedRow } from "./detail.js";
 import { narrow } from "./filter.js";
 import { on } from "./socket.js";
 
@@ -10,6 +10,7 @@ const rows = document.getElementById("rows");
 const detail = document.getElementById("detail");
 const facets = document.getElementById("facets");
 const chooser = document.getElementById("chooser");
+const [what, ...buttons] = chooser.children;
 const menu = document.getElementById("values");
 
 const term = ({ dataset: { field, value, operator } }) => ({ field, value, operator });
@@ -48,31 +49,47 @@ rows.addEventListener("click", (event) => {
 
 const REST_MS = 350;
 const WIDTH = 44; // of both buttons
+const ROOM = 16; // between the pointer and them
 
-let offered = null; // the value that the pointer rests at
+let offered = null; // what they are about
 let timer = null;
-let pointerX = 0;
+let pointer = { x: 0, y: 0 };
+let top = 0; // of them, in the list as it is seen
+let scrolled = 0; // where the list was when they were placed
 
-rows.addEventListener("pointermove", ({ clientX }) => (pointerX = clientX), { passive: true });
-
-rows.addEventListener("pointerover", ({ target, pointerType }) => {
+// Only moves of the pointer count, not those of the rows under it. Whoever is on the way to the buttons crosses other
+// values, and new rows meanwhile: the buttons stay until the pointer rests elsewhere.
+rows.addEventListener("pointermove", ({ target, pointerType, clientX: x, clientY: y }) => {
+  pointer = { x, y };
+  clearTimeout(timer);
   const element = target.closest("[data-field]");
-  if (element && element === offered) return;
-  withdraw();
-  offered = element;
-  if (element && pointerType === "mouse") timer = setTimeout(offer, REST_MS, element);
-});
+  if (pointerType === "mouse" && element?.dataset !== offered) timer = setTimeout(element ? offer : withdraw, REST_MS, element);
+}, { passive: true });
+
+chooser.addEventListener("pointerenter", () => clearTimeout(timer));
 
 /** Beside the value, and never under the pointer: a click there opens the send, as everywhere in the row. */
 function offer(element) {
+  withdraw();
   const box = element.getBoundingClientRect();
+  if (!element.isConnected || pointer.y < box.top || pointer.y > box.bottom) return; // its row has moved on
+  offered = element.dataset;
   const around = list.getBoundingClientRect();
   let left = Math.min(box.right, around.right) - WIDTH;
-  if (Math.abs(left + WIDTH / 2 - pointerX) < WIDTH / 2 + 16) left = pointerX + 16;
+  if (Math.abs(left + WIDTH / 2 - pointer.x) < WIDTH / 2 + ROOM) left = pointer.x + ROOM;
+  for (const button of buttons) button.title = words(button.dataset.title, offered);
+  what.textContent = `${offered.field}${offered.operator ?? ":"}${offered.value}`;
+  what.hidden = true;
   chooser.hidden = false;
   chooser.style.left = `${Math.min(left, around.right - WIDTH) - around.left}px`;
-  chooser.style.top = `${box.top + box.height / 2 - around.top + list.scrollTop - 11}px`;
-  for (const button of chooser.children) button.title = words(button.dataset.title, element.dataset);
+  top = box.top + box.height / 2 - around.top - 11;
+  stay();
+}
+
+/** Where they are seen, whatever the list does. */
+function stay() {
+  scrolled = list.scrollTop;
+  chooser.style.top = `${top + scrolled}px`;
 }
 
 function withdraw() {
@@ -82,12 +99,20 @@ function withdraw() {
 }
 
 list.addEventListener("pointerleave", withdraw);
-list.addEventListener("scroll", withdraw, { passive: true });
-on("rows:before", withdraw); // what it points at moves away
+list.addEventListener("scroll", () => {
+  if (Math.abs(list.scrollTop - scrolled) > 1) withdraw(); // a person's doing, not that of rows.js
+}, { passive: true });
+
+on("rows", ({ reset }) => {
+  if (reset) withdraw();
+  if (!offered) return;
+  what.hidden = false; // the row that they stood in may have gone: then they say themselves what they are about
+  stay();
+});
 
 chooser.addEventListener("click", (event) => {
   const button = event.target.closest("button");
-  if (button && offered) narrow(term(offered), event.altKey || "negate" in button.dataset);
+  if (button && offered) narrow(term({ dataset: offered }), event.altKey || "negate" in button.dataset);
   withdraw();
 });
 
@@ -114,7 +139,7 @@ function item({ field, value, operator = ":" }) {
 
 function choose(button, negate) {
   menu.hidePopover();
-  (selectedRow() ?? list).focus({ preventScroll: true });
+  focusList();
   narrow(term(button), negate);
 }
 
