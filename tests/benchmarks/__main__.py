@@ -13,7 +13,7 @@ import django
 
 from tests.benchmarks.figures import HEADING
 
-NAMES = ("sending", "serving", "storing", "searching", "starting", "painting")
+NAMES = ("sending", "serving", "storing", "searching", "starting", "painting", "flooding", "browsing")
 
 
 def main(names: list[str]) -> None:

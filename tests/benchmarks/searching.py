@@ -18,7 +18,7 @@ INDEXED_AT_ONCE = 1_000
 PAGE = 60
 ROUNDS = 3
 STEP_US = 1_000  # between two events
-BEGAN = 1_767_323_045_000_000  # µs since 1970, UTC
+BEGAN = time.time_ns() // 1_000 - EVENTS * STEP_US  # µs since 1970, UTC: the last event is of now
 
 #: A filter, what it stands for, and the most milliseconds for its first page.
 PAGES = (
@@ -53,7 +53,7 @@ def measure() -> Iterator[Figure]:
         journal = open_journal(
             f"sqlite:///{Path(folder, 'journal.sqlite3')}", project="", retain_events=EVENTS, retain_bytes=2**33
         )
-        _fill(journal)
+        fill(journal)
         yield from _indexing(journal)
         for text, what, limit in PAGES:
             chosen = parse(text)
@@ -99,7 +99,8 @@ def _indexing(journal: Journal) -> Iterator[Figure]:
     yield Figure("the search index on disk", indexed.bytes / 2**20, "MiB", told)
 
 
-def _fill(journal: Journal) -> None:
+def fill(journal: Journal) -> None:
+    """Store a million events of a shop, of which no two are alike."""
     chance = random.Random(4)
     varied = [record_of(_event(chance)) for _ in range(VARIED)]
     stored = 0
