@@ -13,7 +13,7 @@ import django
 
 from tests.benchmarks.figures import HEADING
 
-NAMES = ("sending", "serving", "storing", "searching", "starting", "painting", "flooding", "browsing")
+NAMES = ("sending", "serving", "storing", "searching", "starting", "painting", "flooding", "browsing", "dashboards")
 
 
 def main(names: list[str]) -> None:

@@ -49,7 +49,7 @@ def measure() -> Iterator[Figure]:
     share = f"{len(delays)} of {len(sent)} rows painted one by one, the others coalesced"
     for percent, limit_ms in ((50, 40), (99, 120)):
         what = f"send in another process to painted row at {RATE:,} sends/s, p{percent}"
-        yield Figure(what, _percentile(delays, percent), "ms", share, at_most=limit_ms)
+        yield Figure(what, percentile(delays, percent), "ms", share, at_most=limit_ms)
 
 
 def _sent(shop: Shop) -> dict[int, float]:
@@ -61,5 +61,6 @@ def _sent(shop: Shop) -> dict[int, float]:
     return {event["id"]: event["kwargs"]["at"] for event in map(json.loads, lines)}
 
 
-def _percentile(values: list[float], percent: int) -> float:
+def percentile(values: list[float], percent: int) -> float:
+    """Of sorted values."""
     return values[min(len(values) - 1, len(values) * percent // 100)]
