@@ -13,11 +13,17 @@ from typing import Any, Literal
 
 import msgspec
 from django.conf import settings as django_settings
+from django.core.exceptions import ImproperlyConfigured
 
 from livesignals.exceptions import ConfigurationError
 
 ENVIRONMENT_JOURNAL = "LIVESIGNALS_JOURNAL"
-JOURNAL_SCHEMES = ("sqlite:///", "memory:")
+#: Of journals that many hosts share.
+REDIS_SCHEMES = (
+    *("redis://", "rediss://", "unix://"),
+    *("redis+sentinel://", "rediss+sentinel://", "redis+cluster://", "rediss+cluster://"),
+)
+JOURNAL_SCHEMES = ("sqlite:///", "memory:", *REDIS_SCHEMES)
 
 #: What EDITOR may name, and the URL that opens a place there.
 EDITORS = {
@@ -42,7 +48,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """``LIVESIGNALS`` as given. What was left out has the default; None means "decided by DEBUG" or "found out"."""
 
     enabled: bool | None = None  # capture and dashboard on; None: as DEBUG
-    journal: str | None = None  # sqlite:///path or memory:; None: .livesignals/ in the project's root
+    journal: str | None = None  # sqlite:///path, redis://… or memory:; None: .livesignals/ in the project's root
     retain_events: int = 100_000  # newest events kept
     retain_bytes: int = 268_435_456  # bytes of them kept, whichever ends first
     signals: list[str] = []  # globs of dotted names; "-" in front leaves out
@@ -113,16 +119,14 @@ def journal_url(settings: Settings) -> str:
     if url and not url.startswith(JOURNAL_SCHEMES):
         raise ConfigurationError(
             f"{ENVIRONMENT_JOURNAL} in the environment must begin with one of {', '.join(JOURNAL_SCHEMES)}.",
-            "A URL such as sqlite:////var/lib/app/journal.sqlite3 (four slashes for an absolute path) or memory:.",
+            "A URL such as sqlite:////var/lib/app/journal.sqlite3 (four slashes for an absolute path),"
+            " redis://host:6379/0 or memory:.",
         )
-    return url or settings.journal or f"sqlite:///{project_root() / '.livesignals' / 'journal.sqlite3'}"
+    return url or settings.journal or f"sqlite:///{project_folder() / 'journal.sqlite3'}"
 
 
 def project_root() -> Path:
-    """The folder that holds the top-level package of the settings module; the working directory without one.
-
-    It is also what tells projects apart that share a journal by mistake.
-    """
+    """The folder that holds the top-level package of the settings module; the working directory without one."""
     module = os.environ.get("DJANGO_SETTINGS_MODULE") or getattr(django_settings, "SETTINGS_MODULE", None)
     loaded = sys.modules.get(module) if module else None
     filename = getattr(loaded, "__file__", None)
@@ -131,6 +135,29 @@ def project_root() -> Path:
     path = Path(filename).resolve()
     depth = module.count(".") + (path.name == "__init__.py")
     return path.parents[depth]
+
+
+def project_folder() -> Path:
+    """Where the project's journal, recordings and search index are, unless a setting says otherwise."""
+    return project_root() / ".livesignals"
+
+
+def project_identity(url: str) -> str:
+    """What tells projects apart that share the journal at a URL by mistake.
+
+    A file's are told apart by their folders. The hosts that share a Redis may have the project in different ones, but
+    they have the same URLs and SECRET_KEY; many projects call their URLs ``config.urls``.
+    """
+    if not url.startswith(REDIS_SCHEMES):
+        return str(project_root())
+    from django.utils.crypto import salted_hmac  # only the flusher and servers wait for it
+
+    urls = str(getattr(django_settings, "ROOT_URLCONF", ""))
+    try:
+        secret = django_settings.SECRET_KEY
+    except ImproperlyConfigured:
+        secret = ""
+    return f"{urls} {salted_hmac('livesignals.journal', urls, secret, algorithm='sha256').hexdigest()[:16]}"
 
 
 def _opens_an_editor(editor: str) -> bool:
@@ -162,7 +189,7 @@ def _explained(error: ValueError) -> ConfigurationError:
 def _type_hint(key: str) -> str:
     examples = {
         "ENABLED": "True or False.",
-        "JOURNAL": "A string such as 'sqlite:////var/lib/app/journal.sqlite3' or 'memory:'.",
+        "JOURNAL": "A string such as 'sqlite:////var/lib/app/journal.sqlite3', 'redis://host:6379/0' or 'memory:'.",
         "RETAIN_EVENTS": "A whole number such as 100000.",
         "RETAIN_BYTES": "A whole number of bytes such as 268435456.",
         "SIGNALS": "A list of globs such as ['*', '-django.core.signals.*'].",

@@ -175,7 +175,7 @@ class TestRefusals:
             ("JOURNAL", "/srv/journal.sqlite3"),
             ("JOURNAL", "sqlite://journal.sqlite3"),
             ("JOURNAL", "postgres://localhost/signals"),
-            ("JOURNAL", "redis://localhost"),
+            ("JOURNAL", "postgres://localhost"),
             ("EDITOR", ""),
             ("EDITOR", "notepad"),
             ("EDITOR", "vscode://file/"),

@@ -61,7 +61,7 @@ def folder() -> Path:
     url = conf.journal_url(conf.read())
     if url.startswith("sqlite:///"):
         return Path(url.removeprefix("sqlite:///")).expanduser().resolve().parent / "recordings"
-    return conf.project_root() / ".livesignals" / "recordings"
+    return conf.project_folder() / "recordings"
 
 
 def names() -> list[str]:

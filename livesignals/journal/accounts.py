@@ -9,8 +9,10 @@ from msgspec.structs import replace
 from livesignals.events import Record, decode_stored
 from livesignals.journal.base import ProcessReport
 
-#: Stored by the process in a journal that is not this one: replaced, set aside, or configured before.
+#: Stored by the process in a journal that is not this one (replaced, set aside, or configured before), or lost by it.
 OTHER_JOURNAL = "stored in another journal"
+#: How many processes have a report of their own; those that were not heard of for longest are added up in one.
+KEPT_PROCESSES = 200
 #: Still in the buffer of a process that has not been heard of for long.
 PROCESS_ENDED = "process ended"
 
@@ -24,13 +26,11 @@ def sends_counted(records: Iterable[Record]) -> int:
 def stored(report: ProcessReport, before: ProcessReport | None, events: int, counted: int) -> ProcessReport:
     """The report to keep once *events* more were stored, with counts of *counted* sends among them; *before* is what
     this journal kept until now."""
-    if before is None:
-        elsewhere = report.captured - sum(report.dropped.values()) - report.buffered - events
-        count = events
-    else:
-        elsewhere = before.dropped.get(OTHER_JOURNAL, 0)
-        count = before.stored + events
+    count = events
+    if before is not None:
+        count += before.stored
         counted += before.counted
+    elsewhere = report.captured - sum(report.dropped.values()) - report.buffered - count
     dropped = {**report.dropped, OTHER_JOURNAL: elsewhere} if elsewhere > 0 else report.dropped
     return replace(report, stored=count, dropped=dropped, counted=counted)
 

@@ -7,7 +7,7 @@ call any method at any time, except that `changed` belongs to a single thread, t
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from msgspec import Struct
 
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 TREE_LIMIT = 500
 TAIL_LIMIT = 1_000
 KEPT_OUTCOMES = 10_000
+#: When a limit of the ring is passed, the oldest go until it is filled to this part, so that not every batch has to.
+HYSTERESIS = 0.98
 #: Fields whose values `Journal.facets` counts.
 FACETS = ("signal", "sender", "receiver", "cause")
 Outcomes = list[tuple[int, str, str]]  # number, transaction id, state
@@ -141,6 +143,18 @@ class Counts(Struct, frozen=True):
     counted: int  # sends that were counted instead of kept, see ProcessReport
     evicted: int  # pruned or cleared
     bytes: int  # of the retained events, see RETAIN_BYTES
+
+
+class Announcements(Struct, frozen=True):
+    """Where a journal announces each batch as it is stored, in the words of channels_redis's pub/sub layer.
+
+    A message of the group is ``{"type": "livesignals.batch", "epoch", "after", "last", "bodies"}``: the batch as one
+    string, a body a line. ``bodies`` is left out when it would be long.
+    """
+
+    hosts: list[dict[str, Any]]
+    prefix: str
+    group: str
 
 
 class Problem(Struct, frozen=True):
@@ -275,6 +289,10 @@ class Journal(ABC):
     def changed(self) -> bool:
         """Whether anything was written, by any process, since the last call. True at first. Cheap."""
 
+    def announcements(self) -> Announcements | None:
+        """Where it announces what is stored; None when it has to be asked, see `changed`."""
+        return None
+
     @abstractmethod
     def prune(self, keep_events: int | None = None, keep_bytes: int | None = None) -> int:
         """Evict the oldest events down to these limits (None: the retention). Says how many went."""
@@ -290,6 +308,10 @@ class Journal(ABC):
     @abstractmethod
     def check(self) -> list[Problem]:
         """What is wrong, in words. Raises nothing."""
+
+    def described(self) -> str:
+        """What it is stored in, in words, when that is more than a file. "" otherwise."""
+        return ""
 
     @abstractmethod
     def close(self) -> None:
@@ -307,3 +329,8 @@ def facet_values(event: Event, field: str) -> set[str]:
     if field == "cause":
         return {f"{event.cause.kind} {event.cause.name}"} if event.cause is not None else set()
     return {event.signal if field == "signal" else event.sender}
+
+
+def has_raised(event: Event) -> bool:
+    """Whether the send raised, or one of its receivers did."""
+    return event.status == "raised" or any(call.status == "raised" for call in event.receivers)

@@ -31,6 +31,7 @@ from livesignals.journal.base import (
     ProcessReport,
     Tail,
     facet_values,
+    has_raised,
 )
 
 if TYPE_CHECKING:
@@ -69,10 +70,6 @@ class _Entry:
 
 def _id(entry: _Entry) -> int:
     return entry.id
-
-
-def _raised(event: Event) -> bool:
-    return event.status == "raised" or any(call.status == "raised" for call in event.receivers)
 
 
 class MemoryJournal(Journal):
@@ -208,7 +205,7 @@ class MemoryJournal(Journal):
             if start_us <= moment <= end_us and filter.matches(entry.event):
                 number = histogram.slice(moment)
                 histogram.counts[number] += 1
-                histogram.errors[number] += _raised(entry.event)
+                histogram.errors[number] += has_raised(entry.event)
         return histogram
 
     def facets(self, filter: "Filter", fields: Sequence[str], limit: int) -> Facets:

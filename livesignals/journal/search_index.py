@@ -1,4 +1,4 @@
-"""The search index of an SQLite journal: how it is filled, and the parts of the journal that it knows.
+"""The search index of a journal: how it is filled, and the parts of the journal that it knows.
 
 Only who reads events pays for it: the server indexes in the background (`SearchIndex.step`), everybody else uses what
 is there. What is not indexed yet is searched without it, so that it is never waited for.
@@ -17,7 +17,7 @@ import apsw
 from livesignals.events import decode_stored
 from livesignals.exceptions import JournalUnavailable
 from livesignals.journal.base import Bounds, Indexed
-from livesignals.journal.search_columns import SEGMENT_EVENTS
+from livesignals.journal.search_columns import SEGMENT_EVENTS, places_of
 from livesignals.journal.search_file import SearchFile, Unfit, delete, prepared
 from livesignals.journal.search_segment import OpenSegment, Segment
 from livesignals.journal.sqlite_file import folder_lock
@@ -41,6 +41,18 @@ class Span(NamedTuple):
     @property
     def length(self) -> int:
         return self.high - self.low + 1
+
+    @property
+    def within(self) -> int:
+        """Its events, as a set of its segment's."""
+        begin, end = ((number - 1) % SEGMENT_EVENTS for number in (self.low, self.high))
+        return ((1 << (end + 1)) - 1) ^ ((1 << begin) - 1)
+
+    def ids(self, events: int) -> list[int]:
+        """The ids of a set of its segment's events, ascending."""
+        assert self.segment is not None
+        first = self.segment.first
+        return [first + place for place in places_of(events)]
 
 
 class _Filling:

@@ -14,11 +14,9 @@ import msgspec
 
 from livesignals.journal import accounts
 from livesignals.journal import sqlite_packs as packs
-from livesignals.journal.base import Bounds, ProcessReport
+from livesignals.journal.base import HYSTERESIS, Bounds, ProcessReport
 
-HYSTERESIS = 0.98
 LEAST = 0.95  # of what may be retained, what a full ring never falls below
-KEPT_PROCESSES = 200
 PINS = "pins"  # in `counters`: how many ranges are pinned
 FAMILY = "family:"  # in front of a family's name in `counters`: how many of it are retained
 
@@ -155,7 +153,7 @@ def _folded(connection: apsw.Connection) -> ProcessReport:
 
 def _fold(connection: apsw.Connection) -> None:
     """Make room for one more process: those seen last keep their rows, the others go into the total."""
-    gone = [accounts.ended(report) for report in reports(connection)[KEPT_PROCESSES - 1 :]]
+    gone = [accounts.ended(report) for report in reports(connection)[accounts.KEPT_PROCESSES - 1 :]]
     if gone:
         _write(connection, accounts.total([_folded(connection), *gone]))
         connection.executemany("DELETE FROM processes WHERE process = ?", [(each.process,) for each in gone])

@@ -19,7 +19,7 @@ from livesignals.journal import pins, sqlite_pins
 from livesignals.journal import sqlite_ledger as ledger
 from livesignals.journal import sqlite_packs as packs
 from livesignals.journal.base import Bounds, Facets, Found, Histogram, facet_values
-from livesignals.journal.search_columns import SEGMENT_EVENTS, digits_of, places_of, set_of
+from livesignals.journal.search_columns import SEGMENT_EVENTS, digits_of, set_of
 from livesignals.journal.search_file import ClosedSegment
 from livesignals.journal.search_index import UNUSABLE, Parts, SearchIndex, Span
 from livesignals.journal.search_segment import SHOWN, Segment
@@ -140,7 +140,7 @@ class Searcher:
                 for value, count in column.counts(held & ~span.segment.loose):
                     if count:
                         counter[value] += count
-        loose = _ids(span.segment, held & span.segment.loose)
+        loose = span.ids(held & span.segment.loose)
         for begin in range(0, len(loose), CHUNK_ROWS):
             _count(self._with_ids(filter, loose[begin : begin + CHUNK_ROWS], CHUNK_ROWS), counts)
 
@@ -228,7 +228,7 @@ class Searcher:
         if span.segment is None or filter.is_empty:
             yield from self._scanned(filter, span, limit, downwards=downwards)
             return
-        ids = _ids(span.segment, filter.candidates(span.segment).maybe & _within(span))
+        ids = span.ids(filter.candidates(span.segment).maybe & span.within)
         if downwards:
             ids.reverse()
         rows = min(max(2 * limit, 64), CHUNK_ROWS)
@@ -273,8 +273,8 @@ class Searcher:
         """The events of an indexed span that the filter holds; those in doubt are looked at."""
         assert span.segment is not None
         sure, maybe = filter.candidates(span.segment)
-        within = _within(span)
-        doubtful = _ids(span.segment, maybe & ~sure & within)
+        within = span.within
+        doubtful = span.ids(maybe & ~sure & within)
         found = [0]
         where, params = filter.sql()
         for begin in range(0, len(doubtful), CHUNK_ROWS):
@@ -325,20 +325,9 @@ def _errors() -> "Filter":
     return parse("is:error")
 
 
-def _ids(segment: Segment, events: int) -> list[int]:
-    first = segment.first
-    return [first + place for place in places_of(events)]
-
-
 def _clipped(spans: list[Span], low: int, high: int) -> list[Span]:
     clipped = [span._replace(low=max(span.low, low), high=min(span.high, high)) for span in spans]
     return [span for span in clipped if span.low <= span.high]
-
-
-def _within(span: Span) -> int:
-    """The places of a span in its segment."""
-    begin, end = ((number - 1) % SEGMENT_EVENTS for number in (span.low, span.high))
-    return ((1 << (end + 1)) - 1) ^ ((1 << begin) - 1)
 
 
 def _is_outside(segment: Segment, start_us: int, end_us: int) -> bool:

@@ -3,6 +3,9 @@
 One feed for a process, on the server's event loop. While somebody looks, a task follows the journal and announces
 each batch to the Channels group, as one string; consumers hand that string back to :meth:`Feed.receive`, which
 decodes it once for all of them. Whatever blocks runs on worker threads: one follows, others answer questions.
+
+A journal on many hosts announces its batches itself, in a group over Redis: then they come from there, and the task
+that follows only reads what did not.
 """
 
 import asyncio
@@ -11,6 +14,8 @@ import time
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from functools import partial
 from itertools import islice
 from typing import Any, TypeVar
 
@@ -20,7 +25,8 @@ from msgspec import Struct
 
 from livesignals.events import Event, decode
 from livesignals.exceptions import JournalError
-from livesignals.journal import Bounds, Counts, Journal
+from livesignals.journal import Announcements, Bounds, Counts, Journal
+from livesignals.transport.listening import Listener, lines_of
 
 logger = logging.getLogger("livesignals")
 
@@ -65,6 +71,8 @@ class Feed:
         self.counter = ThreadPoolExecutor(1, thread_name_prefix="livesignals-facets")
         self._rows: dict[int, str] = {}
         self._tasks: list[asyncio.Task[None]] = []
+        self._listener = Listener(self._hear)
+        self._is_behind = asyncio.Event()
         self._outcomes_seen: int | None = None
         self.counting = asyncio.Lock()  # held while somebody's histogram is made
         self.watchers = 0
@@ -94,6 +102,7 @@ class Feed:
         """One reader less; without readers nothing is followed."""
         self.watchers -= 1
         if not self.watchers:
+            self._listener.stop()
             for task in self._tasks:
                 task.cancel()
             self._tasks = []
@@ -155,52 +164,57 @@ class Feed:
 
     async def _follow(self) -> None:
         """Announce what is new, batch after batch."""
-        layer, loop = channel_layer(), asyncio.get_running_loop()
-        # Kept here and not by the thread, whose last batch nobody takes when the last reader leaves.
-        announced, has_more = (self.epoch, self.head), True
+        announcements: Announcements | None = None
+        is_known, looks_at_once = False, True
         while True:
-            looks_at_once, has_more = has_more, True  # again after an error
             try:
-                message = await loop.run_in_executor(self._follower, self._next_batch, announced, looks_at_once)
+                if not is_known:
+                    announcements = await self.run(lambda journal: journal.announcements(), self._follower)
+                    is_known = True
+                if announcements is not None and not looks_at_once:
+                    with suppress(TimeoutError):
+                        await asyncio.wait_for(self._is_behind.wait(), COUNTS_SECONDS)
+                    looks_at_once = True
+                self._is_behind.clear()
+                look = partial(_next_batch, epoch=self.epoch, after=self.head, looks_at_once=looks_at_once)
+                message = await self.run(partial(look, waits=announcements is None), self._follower)
                 self.problem = None
             except JournalError as error:
                 self.problem = Problem(str(error), error.hint)
-                await asyncio.sleep(1)
-                continue
             except Exception:
                 logger.exception("livesignals: following the journal failed")
                 self.problem = Problem("The journal cannot be followed.", "The server's log says why.")
-                await asyncio.sleep(1)
+            else:
+                if announcements is not None:
+                    self._listener.start(announcements)
+                looks_at_once = False
+                if message is not None:
+                    looks_at_once = message["last"] - message["after"] >= BATCH_EVENTS
+                    await self._announce(message)
                 continue
-            has_more = False
-            if message is not None:
-                announced = message["epoch"], message["last"]
-                has_more = message["last"] - message["after"] >= BATCH_EVENTS
-                self.receive(message)
-                await layer.group_send(self.group, message)
+            self._listener.stop()  # while it lasts, the layer would log each of its attempts
+            looks_at_once = True
+            await asyncio.sleep(1)
 
-    def _next_batch(self, announced: tuple[str, int], has_more: bool) -> dict[str, Any] | None:
-        """Wait up to half a second for events after *announced*, an epoch and an id. On the following thread."""
-        journal = self._get_journal()
-        deadline = time.monotonic() + COUNTS_SECONDS
-        epoch, after = announced
-        while time.monotonic() < deadline:
-            if journal.changed() or has_more:
-                has_more = False
-                tail = journal.tail(after, BATCH_EVENTS)
-                is_new_epoch = tail.epoch != epoch
-                if is_new_epoch:
-                    tail = journal.tail(0, BATCH_EVENTS)
-                if tail.lines or is_new_epoch:
-                    return {
-                        "type": "livesignals.batch",
-                        "epoch": tail.epoch,
-                        "after": tail.after,
-                        "last": tail.last,
-                        "lines": b"\n".join(tail.lines).decode(),
-                    }
-            time.sleep(POLL_SECONDS)
-        return None
+    async def _hear(self, message: dict[str, Any]) -> None:
+        """Take a batch that the journal announced; what does not follow on the head is read from the journal."""
+        if message["epoch"] == self.epoch and message["last"] <= self.head:
+            return
+        if message["epoch"] != self.epoch or message["after"] > self.head or "bodies" not in message:
+            self._is_behind.set()
+            return
+        ids = {key: message[key] for key in ("type", "epoch", "after", "last")}
+        await self._announce({**ids, "lines": lines_of(message)})
+
+    async def _announce(self, message: dict[str, Any]) -> None:
+        """Hand a batch to all consumers, without what they have."""
+        known = self.head - message["after"] if message["epoch"] == self.epoch else 0
+        if known > 0:
+            lines = message["lines"].split("\n")[known:]
+            message = {**message, "after": self.head, "lines": "\n".join(lines)}
+        if message["last"] > message["after"] or message["epoch"] != self.epoch:
+            self.receive(message)
+            await channel_layer().group_send(self.group, message)
 
     async def _count(self) -> None:
         """Look at the figures, and announce how transactions ended that events had called pending."""
@@ -261,8 +275,29 @@ class Feed:
         self.rate = max(0, captured - self._rates[0][1]) / seconds if seconds else 0.0
 
 
+def _next_batch(journal: Journal, epoch: str, after: int, looks_at_once: bool, *, waits: bool) -> dict[str, Any] | None:
+    """Events after an epoch and an id; None when there are none, if it *waits* after half a second. On the following
+    thread."""
+    deadline = time.monotonic() + COUNTS_SECONDS
+    while time.monotonic() < deadline:
+        if looks_at_once or journal.changed():
+            looks_at_once = False
+            tail = journal.tail(after, BATCH_EVENTS)
+            is_new_epoch = tail.epoch != epoch
+            if is_new_epoch:
+                tail = journal.tail(max(0, journal.bounds().last - BATCH_EVENTS), BATCH_EVENTS)
+            if tail.lines or is_new_epoch:
+                lines = b"\n".join(tail.lines).decode()
+                ids = {"epoch": tail.epoch, "after": tail.after, "last": tail.last}
+                return {"type": "livesignals.batch", **ids, "lines": lines}
+        if not waits:
+            break
+        time.sleep(POLL_SECONDS)
+    return None
+
+
 def channel_layer() -> Any:
-    """The layer that carries batches. In memory: the server's own loop is the only one that sends and receives."""
+    """The layer that carries batches to consumers. In memory: the server's own loop alone sends and receives."""
     layer = channel_layers.backends.get(LAYER_ALIAS)
     if layer is None:
         layer = InMemoryChannelLayer(group_expiry=10**9)

@@ -39,11 +39,13 @@ def get_journal() -> "Journal":
 
             try:
                 settings = conf.read()
+                url = conf.journal_url(settings)
                 _journal = open_journal(
-                    conf.journal_url(settings),
-                    project=str(conf.project_root()),
+                    url,
+                    project=conf.project_identity(url),
                     retain_events=settings.retain_events,
                     retain_bytes=settings.retain_bytes,
+                    folder=conf.project_folder(),
                 )
             except ConfigurationError as error:
                 raise JournalUnavailable(str(error), error.hint) from None

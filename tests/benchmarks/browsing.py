@@ -34,7 +34,7 @@ def measure() -> Iterator[Figure]:
     """The median of some openings and seeks, in Chromium."""
     with new_shop({"DJANGO_SETTINGS_MODULE": SETTINGS}) as shop:
         journal = open_journal(f"sqlite:///{shop.journal_path}", project="", retain_events=EVENTS, retain_bytes=2**33)
-        fill(journal)
+        fill(journal, EVENTS)
         while journal.index(10_000):
             pass
         journal.close()

@@ -53,28 +53,29 @@ def measure() -> Iterator[Figure]:
         journal = open_journal(
             f"sqlite:///{Path(folder, 'journal.sqlite3')}", project="", retain_events=EVENTS, retain_bytes=2**33
         )
-        fill(journal)
+        fill(journal, EVENTS)
         yield from _indexing(journal)
         for text, what, limit in PAGES:
             chosen = parse(text)
-            seconds = _fastest(lambda: journal.search(chosen, None, PAGE))  # noqa: B023
+            seconds = fastest_of(lambda: journal.search(chosen, None, PAGE))  # noqa: B023
             found = len(journal.search(chosen, None, PAGE).events)
             yield Figure(f"first page: {what}", seconds * 1e3, "ms", f"{text} ({found} found)", at_most=limit)
         first, last = BEGAN, BEGAN + EVENTS * STEP_US
         for text in COUNTED:
             chosen = parse(text)
-            seconds = _fastest(lambda: journal.facets(chosen, FACETS, 20))  # noqa: B023
+            seconds = fastest_of(lambda: journal.facets(chosen, FACETS, 20))  # noqa: B023
             yield Figure("facets", seconds * 1e3, "ms", text or "every event", at_most=200)
-            seconds = _fastest(lambda: journal.histogram(chosen, first, last, 200))  # noqa: B023
+            seconds = fastest_of(lambda: journal.histogram(chosen, first, last, 200))  # noqa: B023
             yield Figure("histogram of 200 slices", seconds * 1e3, "ms", text or "every event", at_most=200)
-        seconds = _fastest(lambda: journal.id_at((first + last) // 2))
+        seconds = fastest_of(lambda: journal.id_at((first + last) // 2))
         yield Figure("the id at a time", seconds * 1e3, "ms", "a seek also reads a page from there", at_most=100)
         journal.close()
 
 
-def _fastest(ask: Callable[[], object]) -> float:
+def fastest_of(ask: Callable[[], object], rounds: int = ROUNDS) -> float:
+    """Seconds."""
     best = float("inf")
-    for _ in range(ROUNDS):
+    for _ in range(rounds):
         began = time.perf_counter()
         ask()
         best = min(best, time.perf_counter() - began)
@@ -99,12 +100,12 @@ def _indexing(journal: Journal) -> Iterator[Figure]:
     yield Figure("the search index on disk", indexed.bytes / 2**20, "MiB", told)
 
 
-def fill(journal: Journal) -> None:
-    """Store a million events of a shop, of which no two are alike."""
+def fill(journal: Journal, events: int) -> None:
+    """Store so many events, some milliseconds apart."""
     chance = random.Random(4)
     varied = [record_of(_event(chance)) for _ in range(VARIED)]
     stored = 0
-    while stored < EVENTS:
+    while stored < events:
         batch = [_own(varied[chance.randrange(VARIED)], number) for number in range(stored + 1, stored + BATCH + 1)]
         stored += BATCH
         report = ProcessReport(

@@ -47,12 +47,12 @@ def _tables() -> bytes:
 class Subject:
     """A process with one recorder, or none, that measures when it is asked."""
 
-    def __init__(self, subject: str, module: str, folder: Path) -> None:
+    def __init__(self, subject: str, module: str, folder: Path, journal: str = "") -> None:
         self.name = subject
         self.process = subprocess.Popen(
             [sys.executable, "-m", "tests.benchmarks.inside.subject", module],
             cwd=ROOT,
-            env=environment(subject, folder),
+            env=environment(subject, folder) | {"BENCH_JOURNAL": journal},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
@@ -74,13 +74,14 @@ class Subject:
 
 
 @contextmanager
-def started(subjects: Iterable[str], module: str) -> Iterator[dict[str, Subject]]:
-    """A process for each subject, with files of its own; all of them end with the block."""
+def started(subjects: Iterable[str], module: str, journal: str = "") -> Iterator[dict[str, Subject]]:
+    """A process for each subject, with files of its own and a journal among them, unless it is at a URL; all of them
+    end with the block."""
     with ExitStack() as stack:
         running = {}
         for name in subjects:
             folder = stack.enter_context(new_folder())
-            running[name] = Subject(name, module, folder)
+            running[name] = Subject(name, module, folder, journal)
             stack.callback(running[name].close)
         yield running
 

@@ -22,18 +22,19 @@ LINK = r"dashboard\s+(http://\S+)"
 
 
 class Shop:
-    """A running shop."""
+    """A running shop, whose journal is a file of its own or at a URL."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, journal_url: str = "") -> None:
         self.folder = folder
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.journal_path = folder / "journal.sqlite3"
+        self.journal_url = journal_url or f"sqlite:///{self.journal_path}"
         self.environment = {
             **os.environ,
             "DJANGO_SETTINGS_MODULE": "project.settings",
             "SHOP_DATABASE": str(folder / "shop.sqlite3"),
-            "LIVESIGNALS_JOURNAL": f"sqlite:///{self.journal_path}",
+            "LIVESIGNALS_JOURNAL": self.journal_url,
             "TRAFFIC": "0",
         }
         self.server: Program | None = None
@@ -75,7 +76,7 @@ class Shop:
 
     def journal(self) -> Journal:
         """The journal that the shop writes."""
-        return open_journal(f"sqlite:///{self.journal_path}", project="", retain_events=100_000, retain_bytes=2**28)
+        return open_journal(self.journal_url, project="", retain_events=100_000, retain_bytes=2**28)
 
 
 class Dashboard:

@@ -1,6 +1,6 @@
 """Nothing is lost and nothing comes twice, whatever happens between a send and the page."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from itertools import pairwise
 from typing import Any
 
@@ -61,6 +61,16 @@ class Frames:
                })"""
         )
         return spans
+
+
+@pytest.fixture(scope="module", params=["sqlite", "redis"])
+def shop(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
+    """A shop whose processes share a file, or a Redis."""
+    url = f"{request.getfixturevalue('redis_url')}?name=delivery" if request.param == "redis" else ""
+    shop = Shop(tmp_path_factory.mktemp("shop"), url)
+    shop.start()
+    yield shop
+    shop.stop()
 
 
 def test_ten_thousand_sends_arrive_once_and_in_order_through_restarts_and_cuts(

@@ -25,7 +25,7 @@ ROOT = Path(__file__).parents[2]
 
 def start_writer(path: Path, token: str, batches: int, size: int) -> subprocess.Popen[str]:
     """A process that appends batches and prints the first and last id of each as soon as it is told them."""
-    command = [sys.executable, "-m", "tests.journal.writer", str(path), token, str(batches), str(size)]
+    command = [sys.executable, "-m", "tests.journal.writer", f"sqlite:///{path}", token, str(batches), str(size)]
     return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
 
 

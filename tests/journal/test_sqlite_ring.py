@@ -8,7 +8,7 @@ import apsw
 
 from livesignals.filters import parse
 from livesignals.journal import Journal
-from livesignals.journal.sqlite_ledger import KEPT_PROCESSES
+from livesignals.journal.accounts import KEPT_PROCESSES
 from tests.journal.building import Sender, assert_balanced, make_count, make_events
 from tests.journal.conftest import OpenAt
 

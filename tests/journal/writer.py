@@ -1,4 +1,4 @@
-"""A process that appends: ``python -m tests.journal.writer PATH TOKEN BATCHES SIZE``."""
+"""A process that appends: ``python -m tests.journal.writer URL TOKEN BATCHES SIZE``."""
 
 import sys
 
@@ -7,8 +7,7 @@ from livesignals.journal import open_journal
 from tests.journal.building import Sender, make_event
 
 
-def main(path: str, token: str, batches: int, size: int) -> None:
-    url = f"sqlite:///{path}"
+def main(url: str, token: str, batches: int, size: int) -> None:
     journal = open_journal(url, project="shop", retain_events=10_000_000, retain_bytes=10**10)
     sender = Sender(journal, token)
     for batch in range(batches):

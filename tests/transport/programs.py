@@ -27,9 +27,14 @@ def send(*numbers):
 
 
 def run(
-    program: str, path: Path, *arguments: str, exits_with: int = 0, start: str = START, file: Path | None = None
+    program: str,
+    journal: Path | str,
+    *arguments: str,
+    exits_with: int = 0,
+    start: str = START,
+    file: Path | None = None,
 ) -> str:
-    """Run a program, after *start*, with its journal at *path*; what it wrote to stderr.
+    """Run a program, after *start*, with its journal at a path or URL; what it wrote to stderr.
 
     It is written to *file* first when there is one: spawned children import what they run.
     """
@@ -42,7 +47,7 @@ def run(
             **os.environ,
             "PYTHONPATH": str(ROOT),
             "DJANGO_SETTINGS_MODULE": "project.settings",
-            "LIVESIGNALS_JOURNAL": f"sqlite:///{path}",
+            "LIVESIGNALS_JOURNAL": _url(journal),
         },
         text=True,
         capture_output=True,
@@ -53,9 +58,13 @@ def run(
     return ended.stderr
 
 
-def stored(path: Path) -> list[Event]:
+def _url(journal: Path | str) -> str:
+    return journal if isinstance(journal, str) else f"sqlite:///{journal}"
+
+
+def stored(at: Path | str) -> list[Event]:
     """What the numbered signal's sends left in the journal of other processes; its figures agree."""
-    journal: Journal = open_journal(f"sqlite:///{path}", project="", retain_events=10**6, retain_bytes=2**30)
+    journal: Journal = open_journal(_url(at), project="", retain_events=10**6, retain_bytes=2**30)
     counts = journal.counts()
     assert counts.captured == counts.stored + sum(counts.dropped.values()) + counts.buffered
     assert (counts.dropped, counts.buffered) == ({}, 0)

@@ -138,3 +138,27 @@ def test_gevent_may_come_after_a_thread_was_started(path: Path) -> None:
     """
     run(dedent(program), path)
     assert by_process(path) == [[0, 4], [1, 2, 3]]
+
+
+def test_children_send_through_connections_of_their_own(redis_url: str) -> None:
+    """Of a journal in Redis, which the parent uses before and after; nobody gets the answer of somebody else."""
+    url = f"{redis_url}?name=forks"
+    errors = run(
+        """
+import os
+send(1)
+assert get_flusher().flush(30)
+for number in range(5):
+    pid = os.fork()
+    if pid == 0:
+        send(*range(100 * (number + 1), 100 * (number + 1) + 20))
+        sys.exit(0)
+    send(number + 2)
+    assert os.waitpid(pid, 0)[1] == 0
+assert get_flusher().flush(30)
+""",
+        url,
+    )
+    assert errors == ""
+    expected = [*range(1, 7), *(100 * child + n for child in range(1, 6) for n in range(20))]
+    assert sorted(event.kwargs["n"] for event in stored(url)) == expected

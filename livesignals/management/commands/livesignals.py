@@ -22,6 +22,7 @@ from livesignals.exchange.progress import Progress
 from livesignals.exchange.reading import follow, retained
 from livesignals.filters import parse
 from livesignals.journal import Journal
+from livesignals.journal.redis_address import without_password
 from livesignals.transport.process import get_journal
 
 if TYPE_CHECKING:
@@ -262,7 +263,7 @@ class Command(BaseCommand):
     def doctor(self, **options: Any) -> None:
         """Say what is wrong. Exits with 1 when something is."""
         settings = conf.read()
-        self.stdout.write(f"journal   {conf.journal_url(settings)}")
+        self.stdout.write(f"journal   {without_password(conf.journal_url(settings))}")
         self.stdout.write(f"capture   {'on' if conf.is_enabled(settings) else 'off: DEBUG is off, ENABLED is not set'}")
         journal = get_journal()
         problems = journal.check()
@@ -277,6 +278,8 @@ class Command(BaseCommand):
             self.stdout.write(self.style.SUCCESS("nothing is wrong"))
 
     def _tell_counts(self, journal: Journal) -> None:
+        if described := journal.described():
+            self.stdout.write(f"stored in {described}")
         counts = journal.counts()
         self.stdout.write(
             f"captured  {counts.captured} = {counts.stored} stored + {sum(counts.dropped.values())} dropped"

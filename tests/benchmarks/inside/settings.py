@@ -18,7 +18,8 @@ from project.settings import *  # noqa: E402, F403 - the shop's settings are the
 ROOT_URLCONF = "tests.benchmarks.inside.urls"
 INSTALLED_APPS = [app for app in shop.INSTALLED_APPS if app != "livesignals"]
 MIDDLEWARE = shop.MIDDLEWARE
-LIVESIGNALS = {"ENABLED": True, "VALUES": "masked", "JOURNAL": f"sqlite:///{FOLDER / 'journal.sqlite3'}"}
+JOURNAL = os.environ.get("BENCH_JOURNAL") or f"sqlite:///{FOLDER / 'journal.sqlite3'}"
+LIVESIGNALS = {"ENABLED": True, "VALUES": "masked", "JOURNAL": JOURNAL}
 
 # Waiting for the disk would make everything look alike.
 _default = dict[str, Any](shop.DATABASES["default"])
