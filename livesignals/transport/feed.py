@@ -220,7 +220,7 @@ class Feed:
         if known > 0:
             lines = message["lines"].split("\n")[known:]
             message = {**message, "after": self.head, "lines": "\n".join(lines)}
-        if message["last"] > message["after"] or message["epoch"] != self.epoch:
+        if message["last"] > self.head or message["epoch"] != self.epoch:
             self.receive(message)
             self._unsent.append(message)
             self._has_unsent.set()
@@ -306,7 +306,7 @@ def _next_batch(journal: Journal, epoch: str, after: int, looks_at_once: bool, *
             is_new_epoch = tail.epoch != epoch
             if is_new_epoch:
                 tail = journal.tail(max(0, journal.bounds().last - BATCH_EVENTS), BATCH_EVENTS)
-            if tail.lines or is_new_epoch:
+            if is_new_epoch or tail.last > after:  # without lines, when all was evicted
                 lines = b"\n".join(tail.lines).decode()
                 ids = {"epoch": tail.epoch, "after": tail.after, "last": tail.last}
                 return {"type": "livesignals.batch", **ids, "lines": lines}

@@ -10,7 +10,7 @@ let connection = null; // hx-ws keeps one for the life of the page, with a socke
 let greeted = false; // whether the present socket has had its hello
 
 /** What hello says. The cursor is kept here; filter.js owns filter, pause.js owns paused, recorder.js replay. */
-export const standing = { epoch: null, id: null, filter: "", paused: false, replay: null, buckets: 0 };
+export const standing = { epoch: null, id: null, of: null, filter: "", paused: false, replay: null, buckets: 0 };
 
 export function on(type, handler) {
   if (!handlers.has(type)) handlers.set(type, []);
@@ -61,8 +61,9 @@ feed.addEventListener("htmx:ws:before:message:incoming", (event) => {
   }
   message.json = async () => message.parsed; // parsed once, for htmx too
   emit("heard");
-  const { type, epoch, id } = message.parsed;
+  const { type, epoch, id, reset, of } = message.parsed;
   if (type === "rows" || type === "scanned") Object.assign(standing, { epoch, id });
+  if (type === "rows" && reset) standing.of = of;
   if (type === "rows") emit("rows:before", message.parsed);
 });
 
