@@ -101,8 +101,12 @@ def notice_html(kind: str, said: str = "") -> str:
 
     *kind* is gap, epoch or journal; the last two have words of their own when *said* is empty.
     """
-    words = text(said or _NOTICES.get(kind, ""))
-    return f'<li class="notice" data-notice="{text(kind)}" title="{words}">{words}</li>'
+    return _notice(kind, said or str(_NOTICES.get(kind, "")))
+
+
+def _notice(kind: str, said: str, attributes: str = "") -> str:
+    words = text(said)
+    return f'<li class="notice" data-notice="{text(kind)}"{attributes} title="{words}">{words}</li>'
 
 
 def gap_html(first_id: int, last_id: int, reason: str) -> str:
@@ -110,7 +114,8 @@ def gap_html(first_id: int, last_id: int, reason: str) -> str:
     count = last_id - first_id + 1
     words = ngettext("%(count)s send is missing here", "%(count)s sends are missing here", count)
     why = gettext("no longer retained") if reason == "evicted" else reason
-    return notice_html("gap", f"{words % {'count': number(count)}}: {why}")
+    ids = f' data-first="{first_id}" data-last="{last_id}"'
+    return _notice("gap", f"{words % {'count': number(count)}}: {why}", ids)
 
 
 def _classes(event: Event, depth: int) -> str:

@@ -72,6 +72,7 @@ class Command(msgspec.Struct, rename={"from_us": "from", "to_us": "to"}):
     epoch: str | None = None
     id: int | None = None
     filter: str = ""
+    of: str | None = None  # the filter of the rows that the page has
     paused: bool = False
     frame: int = 0
     # The recorder's
@@ -212,7 +213,8 @@ class LiveConsumer(AsyncWebsocketConsumer):
         self.frames_acknowledged = self.frames_sent
         self.has_credit.set()
         await self._use_filter(command.filter)
-        if command.epoch and command.epoch == self.feed.epoch and command.id is not None:
+        is_listed = command.of in (None, self.filter.source)  # else it was cut off before the list began anew
+        if is_listed and command.epoch and command.epoch == self.feed.epoch and command.id is not None:
             self.epoch, self.cursor = command.epoch, max(0, min(command.id, self.feed.head))
             self.counted, self.needs_reset = self.cursor, False
         if command.buckets:
@@ -381,6 +383,7 @@ class LiveConsumer(AsyncWebsocketConsumer):
         after = self.cursor
         events = await self.feed.read(after, READ_EVENTS)
         if not events:
+            await self._show_lost()
             return
         last = events[-1].id
         self.cursor = last
@@ -392,6 +395,14 @@ class LiveConsumer(AsyncWebsocketConsumer):
             await self._frame(content, shown=len(matching))
         if self.cursor < self.feed.head:
             self.wake.set()
+
+    async def _show_lost(self) -> None:
+        """Nothing is left of what was to be read."""
+        bounds = await self.feed.run(lambda journal: journal.bounds())
+        after, lost = self.cursor, min(bounds.first - 1, self.feed.head)
+        if bounds.epoch == self.epoch and lost > after:
+            self.cursor = lost
+            await self._frame([self.rendering.gap_html(after + 1, lost, "evicted")], shown=0)
 
     def rows(self, events: Sequence[Event], row_html: Callable[[Event], str]) -> list[str]:
         """Rows for *events*, newest first, as far as the page has room for them now."""
@@ -432,6 +443,7 @@ class LiveConsumer(AsyncWebsocketConsumer):
                 epoch=self.epoch,
                 id=self.cursor,
                 reset=reset,
+                of=self.filter.source,
                 older=is_older,
                 shown=shown,
                 content="".join(content),

@@ -45,6 +45,8 @@ POLL_SECONDS = 0.01
 COUNTS_SECONDS = 0.5
 #: How often it is looked whether processes are gone.
 PROCESSES_SECONDS = 2.0
+#: Between two messages to the group, for each reader: a message costs all of them a look.
+READER_SECONDS = 0.00025
 #: Indexed at a time; the pause after it keeps the thread from taking more than half of the time.
 INDEX_EVENTS = 250
 INDEX_SECONDS = 0.25
@@ -81,6 +83,8 @@ class Feed:
         self._tasks: list[asyncio.Task[None]] = []
         self._listener = Listener(self._hear)
         self._is_behind = asyncio.Event()
+        self._unsent: list[dict[str, Any]] = []
+        self._has_unsent = asyncio.Event()
         self._outcomes_seen: int | None = None
         self.counting = asyncio.Lock()  # held while somebody's histogram is made
         self.watchers = 0
@@ -107,7 +111,7 @@ class Feed:
                 self.watchers -= 1
                 raise
             self._tasks = [asyncio.ensure_future(self._follow()), asyncio.ensure_future(self._count())]
-            self._tasks.append(asyncio.ensure_future(self._index()))
+            self._tasks += [asyncio.ensure_future(self._send()), asyncio.ensure_future(self._index())]
 
     async def unwatch(self) -> None:
         """One reader less; without readers nothing is followed."""
@@ -145,8 +149,12 @@ class Feed:
         """The next events after an id, ascending: from memory when they are there, else from the journal."""
         ring = self._ring
         if ring and after >= ring[0].id - 1:
-            skip = max(0, after - ring[0].id + 1)
-            return list(islice(ring, skip, skip + limit))
+            newer = ring[-1].id - after
+            if newer > len(ring) // 2:
+                skip = max(0, after - ring[0].id + 1)
+                return list(islice(ring, skip, skip + limit))
+            # Most readers are near the head, and a deque is walked from the end that one begins at.
+            return list(islice(reversed(ring), max(0, newer)))[::-1][:limit]
         return await self.run(lambda journal: journal.read(after, limit))
 
     def at_hand(self, before: int) -> list[Event]:
@@ -235,9 +243,21 @@ class Feed:
         if known > 0:
             lines = message["lines"].split("\n")[known:]
             message = {**message, "after": self.head, "lines": "\n".join(lines)}
-        if message["last"] > message["after"] or message["epoch"] != self.epoch:
+        if message["last"] > self.head or message["epoch"] != self.epoch:
             self.receive(message)
-            await channel_layer().group_send(self.group, message)
+            self._unsent.append(message)
+            self._has_unsent.set()
+
+    async def _send(self) -> None:
+        """Send to the group what was announced; the more readers there are, the more in one message."""
+        layer = channel_layer()
+        while True:
+            await self._has_unsent.wait()
+            self._has_unsent.clear()
+            unsent, self._unsent = self._unsent, []
+            for message in _joined(unsent):
+                await layer.group_send(self.group, message)
+            await asyncio.sleep(self.watchers * READER_SECONDS)
 
     async def _count(self) -> None:
         """Look at the figures, and announce how transactions ended that events had called pending."""
@@ -316,7 +336,7 @@ def _next_batch(journal: Journal, epoch: str, after: int, looks_at_once: bool, *
             is_new_epoch = tail.epoch != epoch
             if is_new_epoch:
                 tail = journal.tail(max(0, journal.bounds().last - BATCH_EVENTS), BATCH_EVENTS)
-            if tail.lines or is_new_epoch:
+            if is_new_epoch or tail.last > after:  # without lines, when all was evicted
                 lines = b"\n".join(tail.lines).decode()
                 ids = {"epoch": tail.epoch, "after": tail.after, "last": tail.last}
                 return {"type": "livesignals.batch", **ids, "lines": lines}
@@ -324,6 +344,19 @@ def _next_batch(journal: Journal, epoch: str, after: int, looks_at_once: bool, *
             break
         time.sleep(POLL_SECONDS)
     return None
+
+
+def _joined(messages: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The same batches in as few messages as can be."""
+    joined: list[dict[str, Any]] = []
+    for message in messages:
+        last = joined[-1] if joined else None
+        if last is not None and last["epoch"] == message["epoch"] and last["last"] == message["after"]:
+            lines = "\n".join(filter(None, (last["lines"], message["lines"])))
+            joined[-1] = {**last, "last": message["last"], "lines": lines}
+        else:
+            joined.append(message)
+    return joined
 
 
 def channel_layer() -> Any:

@@ -97,6 +97,7 @@ class Search:
     def _begun(self) -> "asyncio.Task[list[Event]]":
         if self._piece is None:
             self._piece = asyncio.ensure_future(self._next())
+            self._piece.add_done_callback(_looked_at)
         return self._piece
 
     async def _next(self) -> list[Event]:
@@ -118,6 +119,12 @@ class Search:
         if last is None or last.id != found.scanned_to:
             last = next(iter(journal.read(found.scanned_to - 1, 1)), last)
         return found.events, found.scanned_to, last.ts if last else "", found.exhausted, seconds
+
+
+def _looked_at(piece: "asyncio.Task[list[Event]]") -> None:
+    """A search that has been stopped waits for nobody: the error of its last piece is no news."""
+    if not piece.cancelled():
+        piece.exception()
 
 
 Show = Callable[[Search, list[Event]], Awaitable[None]]

@@ -13,7 +13,18 @@ import django
 
 from tests.benchmarks.figures import HEADING
 
-NAMES = ("sending", "serving", "storing", "sharing", "searching", "starting", "painting")
+NAMES = (
+    "sending",
+    "serving",
+    "storing",
+    "sharing",
+    "searching",
+    "starting",
+    "painting",
+    "flooding",
+    "browsing",
+    "dashboards",
+)
 
 
 def main(names: list[str]) -> None:

@@ -1,18 +1,13 @@
 """From a send in another process to its row painted in Chromium."""
 
 import json
-import shutil
 import subprocess
 import sys
-import tempfile
 from collections.abc import Iterator
-from pathlib import Path
-
-from playwright.sync_api import sync_playwright
 
 from tests.benchmarks.figures import Figure
-from tests.browser.conftest import Dashboard, Shop
-from tests.conftest import CHROMIUM_ARGUMENTS
+from tests.benchmarks.pages import looking_at, new_shop
+from tests.browser.conftest import Shop
 
 RATE = 1_000
 SECONDS = 10
@@ -42,29 +37,19 @@ WATCHING = """() => {
 
 def measure() -> Iterator[Figure]:
     """p50 and p99 of what is shown, at 1,000 sends a second; the rest is counted in rows that stand for many."""
-    chromium = shutil.which("chromium")
-    assert chromium is not None
-    with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
-        shop = Shop(Path(folder))
-        shop.start()
-        try:
-            browser = playwright.chromium.launch(executable_path=chromium, args=CHROMIUM_ARGUMENTS)
-            dashboard = Dashboard(browser.new_page(), shop)
-            dashboard.open("?q=sender:painting")
-            dashboard.page.evaluate(WATCHING)
-            sender = shop.spawn("shell", "-c", SENDING)
-            sender.communicate(timeout=120)
-            dashboard.page.wait_for_timeout(1_000)
-            painted: dict[int, float] = dict(dashboard.page.evaluate("window.painted"))
-            browser.close()
-            sent = _sent(shop)
-        finally:
-            shop.stop()
+    with new_shop() as shop, looking_at(shop) as dashboard:
+        dashboard.open("?q=sender:painting")
+        dashboard.page.evaluate(WATCHING)
+        sender = shop.spawn("shell", "-c", SENDING)
+        sender.communicate(timeout=120)
+        dashboard.page.wait_for_timeout(1_000)
+        painted: dict[int, float] = dict(dashboard.page.evaluate("window.painted"))
+        sent = _sent(shop)
     delays = sorted(at - sent[event_id] * 1_000 for event_id, at in painted.items() if event_id in sent)
     share = f"{len(delays)} of {len(sent)} rows painted one by one, the others coalesced"
     for percent, limit_ms in ((50, 40), (99, 120)):
         what = f"send in another process to painted row at {RATE:,} sends/s, p{percent}"
-        yield Figure(what, _percentile(delays, percent), "ms", share, at_most=limit_ms)
+        yield Figure(what, percentile(delays, percent), "ms", share, at_most=limit_ms)
 
 
 def _sent(shop: Shop) -> dict[int, float]:
@@ -76,5 +61,6 @@ def _sent(shop: Shop) -> dict[int, float]:
     return {event["id"]: event["kwargs"]["at"] for event in map(json.loads, lines)}
 
 
-def _percentile(values: list[float], percent: int) -> float:
+def percentile(values: list[float], percent: int) -> float:
+    """Of sorted values."""
     return values[min(len(values) - 1, len(values) * percent // 100)]

@@ -18,7 +18,7 @@ INDEXED_AT_ONCE = 1_000
 PAGE = 60
 ROUNDS = 3
 STEP_US = 1_000  # between two events
-BEGAN = 1_767_323_045_000_000  # µs since 1970, UTC
+BEGAN = time.time_ns() // 1_000 - EVENTS * STEP_US  # µs since 1970, UTC: the last event is of now
 
 #: A filter, what it stands for, and the most milliseconds for its first page.
 PAGES = (
