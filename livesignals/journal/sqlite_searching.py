@@ -20,7 +20,7 @@ from livesignals.journal import base, pins, sqlite_pins
 from livesignals.journal import sqlite_ledger as ledger
 from livesignals.journal import sqlite_packs as packs
 from livesignals.journal.base import Bounds, Facets, Found, Histogram, facet_values
-from livesignals.journal.search_columns import SEGMENT_EVENTS, digits_of, set_of
+from livesignals.journal.search_columns import digits_of, set_of
 from livesignals.journal.search_file import ClosedSegment
 from livesignals.journal.search_index import UNUSABLE, Parts, SearchIndex, Span
 from livesignals.journal.search_segment import SHOWN, Segment

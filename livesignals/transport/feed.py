@@ -15,8 +15,8 @@ from collections import deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from functools import partial
 from contextvars import copy_context
+from functools import partial
 from itertools import islice
 from typing import Any, TypeVar
 
