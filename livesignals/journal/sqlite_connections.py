@@ -34,6 +34,10 @@ def translated(path: Path) -> Iterator[None]:
         yield
     except (apsw.CorruptError, apsw.NotADBError) as error:
         raise JournalBroken(str(error)) from error
+    except apsw.IOError as error:
+        if getattr(error, "extendedresult", 0) != apsw.SQLITE_IOERR_SHORT_READ:  # else it ends where it should go on
+            raise _unusable(path, error) from error
+        raise JournalBroken(str(error)) from error
     except (apsw.BusyError, apsw.LockedError) as error:
         raise JournalUnavailable(
             f"another process keeps the journal {path} locked ({error})",
@@ -46,21 +50,24 @@ def translated(path: Path) -> Iterator[None]:
         ) from error
     except (
         apsw.CantOpenError,
-        apsw.IOError,
         apsw.NoMemError,
         apsw.PermissionsError,
         apsw.ProtocolError,
         apsw.ReadOnlyError,
     ) as error:
-        raise JournalUnavailable(
-            f"the journal {path} cannot be used ({error})",
-            f"The user of this process must be able to write to the file and its folder. {ELSEWHERE}",
-        ) from error
+        raise _unusable(path, error) from error
     except OSError as error:
         raise JournalUnavailable(
             f"the journal {path} cannot be opened ({error.strerror or error}: {error.filename or path})",
             f"The user of this process must be able to make the file and its folder. {ELSEWHERE}",
         ) from error
+
+
+def _unusable(path: Path, error: apsw.Error) -> JournalUnavailable:
+    return JournalUnavailable(
+        f"the journal {path} cannot be used ({error})",
+        f"The user of this process must be able to write to the file and its folder. {ELSEWHERE}",
+    )
 
 
 def make_journal(path: Path, project: str, notice: str) -> None:

@@ -331,7 +331,7 @@ def test_columns_are_chosen_from_the_keyboard_and_kept(dashboard: Dashboard, han
     expect(row.locator("time")).to_be_hidden()
     dashboard.expect_state("LIVE")  # the space was the box's, not the page's
     page.get_by_label("sent from").check()
-    page.get_by_label("process").check()
+    page.get_by_role("checkbox", name="process").check()
     expect(row.locator(".where")).to_have_text(re.compile(r":\d+$"))
     expect(row.locator(".proc")).to_have_text(str(hand.process.pid))
     page.keyboard.press("Escape")
@@ -393,7 +393,7 @@ def test_all_columns_fit_into_every_width(dashboard: Dashboard, hand: Hand, sche
     dashboard.expect_row("outer", sender="fit.outer")
     page.keyboard.press("v")
     for label in ("sent from", "process"):
-        page.get_by_label(label).check()
+        page.get_by_role("checkbox", name=label).check()
     page.keyboard.press("Escape")
     expect(page.locator("#view")).to_be_hidden()
     page.keyboard.press("j")

@@ -53,9 +53,16 @@ class Viewer(Page):
             assert time.monotonic() < deadline, self.sent[-5:]
             await asyncio.sleep(0.005)
 
+    def window(self) -> list[int]:
+        """The list since it was last replaced, oldest first."""
+        window: list[int] = []
+        for frame, (is_new, ids) in zip(self.got("rows"), self.frames(), strict=True):
+            window = ids if is_new else ids + window if frame["older"] else window + ids
+        return window
+
     async def until_window(self, wanted: list[int]) -> None:
-        """Wait until the list is exactly this, oldest first, by a frame that replaces it."""
-        await self.until_so(lambda: self.frames()[-1:] == [(True, wanted)])
+        """Wait until the list was replaced and is exactly this; what was found later may have come below."""
+        await self.until_so(lambda: any(is_new for is_new, _ in self.frames()) and self.window() == wanted)
 
     async def until_place(self, **wanted: Any) -> dict[str, Any]:
         """Wait until the replay is told to stand like this."""
