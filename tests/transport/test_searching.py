@@ -221,6 +221,7 @@ def test_more_goes_on_from_where_the_page_says_and_letting_go_begins_anew() -> N
             assert ids(frame["content"]) == list(range(49, 0, -1))
             await page.until_told("searched", lambda said: said["exhausted"])
             Sender(journal).append(make_events(1))
+            await page.until_told("state", lambda said: said["last_id"] == 301)
             page.ask("resume")
             frame = await page.until_told("rows")
             assert frame["reset"]
