@@ -52,6 +52,9 @@ def translated(path: Path) -> Iterator[None]:
         apsw.ProtocolError,
         apsw.ReadOnlyError,
     ) as error:
+        if isinstance(error, apsw.IOError) and error.extendedresult == apsw.SQLITE_IOERR_SHORT_READ:
+            # A part of a long row is missing, of a file that was cut.
+            raise JournalBroken(str(error)) from error
         raise JournalUnavailable(
             f"the journal {path} cannot be used ({error})",
             f"The user of this process must be able to write to the file and its folder. {ELSEWHERE}",

@@ -115,7 +115,7 @@ def test_a_message_that_no_server_would_send_is_left_out_and_told(caplog: pytest
         await asyncio.wait_for(running, PATIENCE)
 
     asyncio.run(look())
-    assert caplog.text.count("'rows' was too long to be sent") == 5
+    assert caplog.text.count("'rows' was too long to be sent") == 1  # once a minute
 
 
 def test_outcomes_of_many_transactions_come_in_several_messages() -> None:
