@@ -52,7 +52,7 @@ def translated(path: Path) -> Iterator[None]:
         apsw.ProtocolError,
         apsw.ReadOnlyError,
     ) as error:
-        if isinstance(error, apsw.IOError) and error.extendedresult == apsw.SQLITE_IOERR_SHORT_READ:
+        if getattr(error, "extendedresult", 0) == apsw.SQLITE_IOERR_SHORT_READ:  # apsw's types do not know it
             # A part of a long row is missing, of a file that was cut.
             raise JournalBroken(str(error)) from error
         raise JournalUnavailable(

@@ -60,7 +60,7 @@ def test_half_of_it_can_be_pinned(journal: Journal) -> None:
     journal.retain(40, None)
     with pytest.raises(PinError) as error:
         journal.pin("much", 1, 21)
-    assert "20" in error.value.hint
+    assert "20" in f"{error.value} {error.value.hint}"
     journal.pin("half", 1, 20)
 
 
