@@ -61,16 +61,18 @@ class Diagnosis(Struct, frozen=True):
 def examine(journal: Journal) -> Diagnosis:
     """Look at everything. Raises ConfigurationError."""
     settings = conf.read()
-    layer = channel_layer()
+    problems = journal.check()
+    can_be_used = all(problem.level != "error" for problem in problems)
+    layer = _layer(journal if can_be_used else None)
     versions = installed()
     findings = [
         *settings_findings(),
         *version_findings(versions, f"{type(layer).__module__}.{type(layer).__qualname__}"),
         *layer_findings(layer),
-        *(Finding(problem.level, "journal", problem.message, problem.hint) for problem in journal.check()),
+        *(Finding(problem.level, "journal", problem.message, problem.hint) for problem in problems),
     ]
     counts, retention, indexed, processes, store = None, None, None, list[ProcessReport](), ""
-    if all(finding.level != "error" or finding.about != "journal" for finding in findings):
+    if can_be_used:
         try:
             notice_gone(journal)
             counts, retention = journal.counts(), journal.retention()
@@ -90,6 +92,19 @@ def examine(journal: Journal) -> Diagnosis:
         processes=processes,
         findings=sorted(findings, key=lambda finding: finding.level == "error"),
     )
+
+
+def _layer(journal: Journal | None) -> Any:
+    """What carries batches: over hosts where the journal announces them, else within a server."""
+    try:
+        announcements = journal.announcements() if journal is not None else None
+    except JournalError:
+        announcements = None  # that it cannot be used is found anyway
+    if announcements is None:
+        return channel_layer()
+    from channels_redis.pubsub import RedisPubSubChannelLayer
+
+    return RedisPubSubChannelLayer(hosts=announcements.hosts, prefix=announcements.prefix)
 
 
 def settings_findings() -> Iterator[Finding]:

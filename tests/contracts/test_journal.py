@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from livesignals.events import Cause, Counted, Error, Event, ReceiverCall, Transaction, decode
 from livesignals.exceptions import PinError
 from livesignals.filters import parse
-from livesignals.journal import FACETS, Appended, Bounds, Found, Histogram, Journal, Outcome, Pin, Retention
+from livesignals.journal import FACETS, Appended, Bounds, Found, Histogram, Journal, Outcome, Pin
 from tests.contracts.conftest import OpenJournal
 from tests.journal.building import Sender, assert_balanced, make_count, make_event, make_events, pending
 
@@ -372,83 +372,6 @@ class TestRing:
         assert_balanced(journal)
 
 
-class TestRetention:
-    """What is kept can be changed while processes write."""
-
-    def test_it_is_as_the_settings_say(self, make_journal: OpenJournal) -> None:
-        """Until somebody changes it."""
-        journal = make_journal(retain_events=100, retain_bytes=200_000)
-        assert journal.retention() == Retention(100, 200_000)
-
-    def test_who_writes_keeps_to_it_from_the_next_batch_on(self, make_journal: OpenJournal) -> None:
-        """Fewer events, then more than the settings say; evicted is a bounded number each time."""
-        journal = make_journal(retain_events=100)
-        sender = Sender(journal)
-        sender.append(make_events(100))
-        journal.retain(20, None)
-        assert journal.retention() == Retention(20, 100_000_000, 20, None)
-        assert journal.counts().retained == 100
-        for _ in range(20):
-            sender.append(make_events(5))
-        assert journal.counts().retained <= 20
-        assert_balanced(journal)
-        journal.retain(300, None)
-        for _ in range(60):
-            sender.append(make_events(5))
-        assert 250 <= journal.counts().retained <= 300
-        assert_balanced(journal)
-
-    def test_bytes_are_kept_to_as_events_are(self, make_journal: OpenJournal) -> None:
-        """Each of the two can be set by itself."""
-        journal = make_journal()
-        sender = Sender(journal)
-        journal.retain(None, 100_000)
-        assert journal.retention() == Retention(100_000, 100_000, None, 100_000)
-        for _ in range(40):
-            sender.append(make_events(5, kwargs={"note": "x" * 1_000}))
-        assert 50_000 < journal.counts().bytes <= 100_000
-        assert_balanced(journal)
-
-    def test_prune_goes_down_to_it_at_once(self, journal: Journal) -> None:
-        """When it is told no limits of its own."""
-        Sender(journal).append(make_events(50))
-        journal.retain(20, None)
-        assert journal.prune() == 30
-        assert journal.prune(keep_events=10) == 10
-        assert_balanced(journal)
-
-    def test_half_of_it_can_be_pinned(self, journal: Journal) -> None:
-        """And the error says of how much."""
-        Sender(journal).append(make_events(50))
-        journal.retain(40, None)
-        with pytest.raises(PinError) as error:
-            journal.pin("much", 1, 21)
-        assert "20" in str(error.value)
-        journal.pin("half", 1, 20)
-
-    def test_it_outlives_a_clear_and_ends_with_a_reset(self, make_journal: OpenJournal) -> None:
-        """The settings hold again."""
-        journal = make_journal(retain_events=100)
-        journal.retain(20, 300_000)
-        journal.clear()
-        assert journal.retention() == Retention(20, 300_000, 20, 300_000)
-        assert journal.changed()
-        journal.retain(None, None)
-        assert journal.changed()
-        assert journal.retention() == Retention(100, 100_000_000)
-        Sender(journal).append(make_events(50))
-        assert journal.counts().retained == 50
-        assert journal.check() == []
-
-    @pytest.mark.parametrize(("events", "bytes"), [(0, None), (-1, None), (None, 65_535), (5, 0)])
-    def test_next_to_nothing_is_refused(self, journal: Journal, events: int | None, bytes: int | None) -> None:
-        """As in the settings; it stays as it was."""
-        before = journal.retention()
-        with pytest.raises(ValueError, match="at least"):
-            journal.retain(events, bytes)
-        assert journal.retention() == before
-
-
 class TestPins:
     @pytest.fixture
     def pinned(self, make_journal: OpenJournal) -> Journal:
@@ -638,96 +561,6 @@ class TestFigures:
         Sender(journal).append(make_events(3))
         assert journal.check() == []
         assert journal.notice() == ""
-
-
-class TestGone:
-    """A process that ended without a word, and one that did not."""
-
-    def test_what_it_had_buffered_is_dropped(self, journal: Journal) -> None:
-        """With a reason of its own, and once, however many notice it."""
-        gone, other = Sender(journal, "gone", seen_ts=10), Sender(journal, "other", seen_ts=20)
-        gone.dropped, gone.buffered = {"buffer full": 2}, 7
-        gone.append(make_events(3))
-        other.buffered = 1
-        other.append(make_events(1))
-        reports = [report for report in journal.processes() if report.process == "gone"]
-        assert [journal.take_for_gone(reports), journal.take_for_gone(reports)] == [1, 0]
-        counts = journal.counts()
-        assert (counts.captured, counts.stored, counts.buffered) == (14, 4, 1)
-        assert counts.dropped == {"buffer full": 2, "process ended": 7}
-        (told,) = [report for report in journal.processes() if report.process == "gone"]
-        assert (told.is_gone, told.buffered, told.dropped) == (True, 0, {"buffer full": 2, "process ended": 7})
-        assert [report.is_gone for report in journal.processes() if report.process == "other"] == [False]
-        assert_balanced(journal)
-
-    def test_who_reported_since_is_not_gone(self, journal: Journal) -> None:
-        """Whoever noticed it looked at an older report."""
-        sender = Sender(journal, seen_ts=10)
-        sender.buffered = 5
-        sender.append(make_events(1))
-        before = journal.processes()
-        sender.seen_ts = 11
-        sender.append([])
-        assert journal.take_for_gone(before) == 0
-        assert journal.counts().buffered == 5
-        assert journal.take_for_gone([]) == 0
-
-    def test_its_next_report_puts_the_figures_right(self, journal: Journal) -> None:
-        """What was taken for lost comes after all."""
-        sender = Sender(journal, seen_ts=10)
-        sender.buffered = 5
-        sender.append(make_events(1))
-        journal.take_for_gone(journal.processes())
-        assert_balanced(journal)
-        sender.seen_ts, sender.buffered = 11, 2
-        sender.append(make_events(3))
-        counts = journal.counts()
-        assert (counts.captured, counts.stored, counts.dropped, counts.buffered) == (6, 4, {}, 2)
-        (report,) = journal.processes()
-        assert (report.is_gone, report.was_gone) == (False, True)
-        assert_balanced(journal)
-
-    def test_the_ends_of_its_transactions_are_unknown(self, journal: Journal) -> None:
-        """Readers are told as of any outcome; those of other processes, of similar names too, stay pending."""
-        names = ("gone-t1", "gone-t1", "gone-t2", "gone2-t1", "go-t1", "gon")
-        sender = Sender(journal, "gone")
-        sender.append([make_event(transaction=pending(name)) for name in names])
-        journal.pin("some", 2, 4)
-        journal.prune(keep_events=3)
-        assert journal.take_for_gone(journal.processes()) == 1
-        states = {event.transaction.id: event.transaction.state for event in journal.read(0, 10) if event.transaction}
-        assert states == {
-            "gone-t1": "unknown",
-            "gone-t2": "unknown",
-            "gone2-t1": "pending",
-            "go-t1": "pending",
-            "gon": "pending",
-        }
-        told = [(tx_id, state) for _, tx_id, state in journal.outcomes_after(0)]
-        assert sorted(told) == [("gone-t1", "unknown"), ("gone-t2", "unknown")]
-
-    @pytest.mark.parametrize("reports_first", [True, False])
-    @pytest.mark.parametrize("indexed", [True, False])
-    def test_an_outcome_that_comes_after_all_is_written(
-        self, journal: Journal, reports_first: bool, indexed: bool
-    ) -> None:
-        """It was alive, and knows. What it says of a transaction that it gave up itself stays."""
-        sender = Sender(journal, "late", seen_ts=10)
-        given_up = Transaction(db="default", state="unknown", id="other-t1")
-        transactions = [pending("late-t1"), pending("late-t2"), pending("late-t1"), given_up]
-        sender.append([make_event(transaction=transaction) for transaction in transactions])
-        journal.take_for_gone(journal.processes())
-        while indexed and journal.index(10):
-            pass
-        if reports_first:
-            sender.seen_ts = 11
-            sender.append([])
-        assert journal.resolve([Outcome("late-t1", "committed"), Outcome("late-t9", "committed")]) == 2
-        states = [event.transaction and event.transaction.state for event in journal.read(0, 10)]
-        assert states == ["committed", "unknown", "committed", "unknown"]
-        assert journal.outcomes_after(0)[-1][1:] == ("late-t1", "committed")
-        assert ids(journal.search(parse("is:committed"), None, 5).events) == [3, 1]
-        assert_balanced(journal)
 
 
 class TestOutcomes:

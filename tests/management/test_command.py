@@ -642,6 +642,7 @@ def test_a_journal_in_redis_is_read_as_one_in_a_file(site: Site, redis_url: str)
     said = site.livesignals("doctor", journal=url)
     assert f"journal   {url}\n" in said
     assert "stored in Redis " in said
+    assert "layer     RedisPubSubChannelLayer\n" in said
     assert "nothing is wrong" in said
     doctor = site.run("livesignals", "doctor", journal="redis://:hunter2@127.0.0.1:1/0")
     assert doctor.returncode == 1
