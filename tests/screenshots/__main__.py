@@ -153,7 +153,7 @@ def take_error(browser: Browser, shop: Shop) -> None:
     """The journal's file is not the journal's any more."""
     with page(browser, shop, "error") as dashboard:
         dashboard.open(FILTER)
-        dashboard.expect_row("request_finished")
+        expect(dashboard.rows().first).to_be_attached(timeout=PATIENCE_MS)
         for path in shop.folder.glob("journal.sqlite3*"):
             path.unlink()
         shop.journal_path.mkdir()
