@@ -5,11 +5,13 @@ const EVERY_MS = 2_000;
 const panel = document.getElementById("processes");
 const list = document.getElementById("process-list");
 const alive = document.querySelector("#processes-button b");
+const word = document.querySelector("#processes-button span");
 const number = new Intl.NumberFormat();
 let timer = null;
 
 on("state", ({ processes }) => {
   alive.textContent = number.format(processes);
+  word.textContent = processes === 1 ? word.dataset.one : word.dataset.many;
 });
 
 panel.addEventListener("toggle", ({ newState }) => {
