@@ -62,6 +62,9 @@ class _Caused(NamedTuple):
     encoded: msgspec.Raw
 
 
+_encode = msgspec.json.Encoder().encode
+
+
 class Describer:
     """Makes events of the sends of this process. One for a process; it belongs to the flusher's thread."""
 
@@ -71,7 +74,7 @@ class Describer:
         self.host = socket.gethostname()
         self.pid = os.getpid()
         self.token = binascii.hexlify(os.urandom(6)).decode()
-        self._second = (-1, "")
+        self._second_us, self._second = -1_000_000, ""
         self._names: dict[str, str] = {}
         self._autocommit: dict[str, Transaction] = {}  # by alias
         #: by id of the scope; the entry keeps the scope, so the id stays its own
@@ -198,10 +201,12 @@ class Describer:
         return f"{self.token}-{number:x}"
 
     def _timestamp(self, us: int) -> str:
-        second, rest = divmod(us, 1_000_000)
-        if self._second[0] != second:
-            self._second = (second, time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(second)))
-        return f"{self._second[1]}.{rest:06d}Z"
+        rest = us - self._second_us
+        if not 0 <= rest < 1_000_000:
+            second, rest = divmod(us, 1_000_000)
+            self._second_us = us - rest
+            self._second = time.strftime("%Y-%m-%dT%H:%M:%S.", time.gmtime(second))
+        return f"{self._second}{rest:06d}Z"
 
     def _receiver(self, call: Call, began: int) -> ReceiverCall:
         return ReceiverCall(
@@ -313,7 +318,7 @@ class Describer:
     def _kwargs(self, send: Send) -> tuple[msgspec.Raw, set[str]]:
         """What the send carried, as JSON within bounds, and flags."""
         kwargs, flags = render(send.named, self.masking, names_only=self.names_only, signal=send.signal.name)
-        encoded = msgspec.json.encode(kwargs)
+        encoded = _encode(kwargs)
         if len(encoded) > MAX_KWARGS_BYTES:
             flags.add("truncated")
             shorter, _ = render(send.named, self.masking, names_only=True)
