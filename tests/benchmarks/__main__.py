@@ -24,6 +24,7 @@ NAMES = (
     "flooding",
     "browsing",
     "dashboards",
+    "lasting",
 )
 
 

@@ -13,6 +13,7 @@ from livesignals.filters import parse
 from livesignals.journal import FACETS, Journal, open_journal
 from tests.benchmarks.figures import Figure
 from tests.benchmarks.searching import BEGAN, PAGE, STEP_US, fastest_of, fill
+from tests.benchmarks.storing import paced
 from tests.benchmarks.subjects import Answer, fastest, started
 from tests.processes import Program, free_port
 
@@ -36,10 +37,10 @@ def measure() -> Iterator[Figure]:
                 before = processor()
                 rounds["server"].append(server["livesignals"].ask(how="flushed", sends=EVENTS))
                 used.append(processor() - before)
-            paced = {"sends": QUIET_RATE * QUIET_SECONDS, "rate": QUIET_RATE}
-            quiet = {"file": file["livesignals"].ask(how="paced", **paced)}
+            pace = {"sends": QUIET_RATE * QUIET_SECONDS, "rate": QUIET_RATE}
+            quiet = {"file": file["livesignals"].ask(how="paced", **pace)}
             before = processor()
-            quiet["server"] = server["livesignals"].ask(how="paced", **paced)
+            quiet["server"] = server["livesignals"].ask(how="paced", **pace)
             quiet_used = processor() - before
         for answers in (*rounds.values(), quiet.values()):
             for answer in answers:
@@ -48,11 +49,13 @@ def measure() -> Iterator[Figure]:
         yield from _compared("cpu", rounds, "processor time of one event, from send to Redis", "µs", 1e6 / EVENTS)
         yield _figure("… of Redis itself", min(used) / EVENTS * 1e6, "µs", f"the least of {ROUNDS} × {EVENTS:,}")
         cost = {name: answer["cpu"] / answer["captured"] * 1e6 for name, answer in quiet.items()}
-        told = f"into SQLite {cost['file']:.1f} µs; Redis itself {quiet_used / paced['sends'] * 1e6:.1f} µs"
+        told = f"into SQLite {cost['file']:.1f} µs; Redis itself {quiet_used / pace['sends'] * 1e6:.1f} µs"
         yield _figure(f"… at {QUIET_RATE:,} sends/s", cost["server"], "µs", told)
         rate = {name: EVENTS / fastest(answers, "stored_after") for name, answers in rounds.items()}
         told = f"into SQLite {rate['file']:,.0f} /s"
         yield _figure("events a second into Redis, waiting for it", rate["server"], "/s", told)
+        with started(["livesignals"], "storing", journal=url) as server:
+            yield from paced("stored in Redis", server["livesignals"])
         yield from _searching(url)
 
 

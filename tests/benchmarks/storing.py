@@ -4,7 +4,7 @@ import os
 from collections.abc import Iterator
 
 from tests.benchmarks.figures import Figure
-from tests.benchmarks.subjects import Answer, fastest, started
+from tests.benchmarks.subjects import Answer, Subject, fastest, started
 
 ROUNDS = 5
 EVENTS = 50_000
@@ -35,24 +35,30 @@ def measure() -> Iterator[Figure]:
     )
 
     with started(["livesignals"], "storing") as subjects:
-        paced = subjects["livesignals"].ask(how="paced", sends=RATE * SECONDS, rate=RATE)
-    _account(paced, RATE * SECONDS)
-    yield Figure(
-        f"stored without loss at {RATE:,} sends/s for {SECONDS} s",
-        (RATE * SECONDS - paced["dropped"]) / paced["sending"],
-        "/s",
-        f"{_told(paced)}; sending took {paced['sending']:.1f} s",
-        at_least=RATE,
-        holds=not paced["dropped"] and SECONDS >= 60,
-    )
-    share = paced["cpu"] / paced["stored_after"]
-    yield Figure("… of one core, meanwhile", share * 100, "%", f"{paced['cpu'] / (RATE * SECONDS) * 1e6:.1f} µs a send")
+        yield from paced("stored", subjects["livesignals"])
 
     with started(["livesignals"], "storing") as subjects:
         burst = subjects["livesignals"].ask(how="burst", sends=BURST)
     _account(burst, BURST)
     told = f"{_told(burst)}, in {burst['stored_after']:.1f} s"
     yield Figure("peak memory that a burst of a million sends adds", burst["grown_mib"], "MiB", told, at_most=64)
+
+
+def paced(what: str, subject: Subject) -> Iterator[Figure]:
+    """Whether a minute at the highest rate is stored without loss, and of how much of a core that takes."""
+    answer = subject.ask(how="paced", sends=RATE * SECONDS, rate=RATE)
+    _account(answer, RATE * SECONDS)
+    yield Figure(
+        f"{what} without loss at {RATE:,} sends/s for {SECONDS} s",
+        (RATE * SECONDS - answer["dropped"]) / answer["sending"],
+        "/s",
+        f"{_told(answer)}; sending took {answer['sending']:.1f} s",
+        at_least=RATE,
+        holds=not answer["dropped"] and SECONDS >= 60,
+    )
+    share = answer["cpu"] / answer["stored_after"]
+    each = f"{answer['cpu'] / (RATE * SECONDS) * 1e6:.1f} µs a send"
+    yield Figure("… of one core, meanwhile", share * 100, "%", each)
 
 
 def _told(answer: Answer) -> str:

@@ -21,8 +21,8 @@ def measure(how: str, sends: int, rate: int = 0) -> dict[str, Any]:
     a second.
 
     ``sending`` and ``stored_after``: seconds until the last send and until the last one is stored; ``cpu``: processor
-    time in seconds, all threads; ``grown_mib``: of resident memory, at its highest; ``captured``, ``stored``,
-    ``dropped``: what became of them.
+    time in seconds, all threads; ``grown_mib``: of resident memory, at its highest; ``resident_mib``: at the end;
+    ``captured``, ``stored``, ``dropped``: what became of them.
     """
     _send(1)
     before = journal_counts()
@@ -40,6 +40,7 @@ def measure(how: str, sends: int, rate: int = 0) -> dict[str, Any]:
         "stored_after": stored_after,
         "cpu": cpu,
         "grown_mib": (_memory_kib("VmHWM") - resident) / 1024,
+        "resident_mib": _memory_kib("VmRSS") / 1024,
         "captured": after.captured - before.captured,
         "stored": after.stored - before.stored,
         "dropped": _dropped(after) - _dropped(before),
