@@ -250,7 +250,12 @@ def cause_path(event: Event) -> str:
     cause = event.cause
     if cause is None or not cause.id:
         return ""
-    return f"causes/{quote(event.epoch, safe='')}/{quote(cause.id, safe='')}/"
+    return _path_of_cause(event.epoch, cause.id)
+
+
+@lru_cache(maxsize=1_024)
+def _path_of_cause(epoch: str, cause_id: str) -> str:
+    return f"causes/{quote(epoch, safe='')}/{quote(cause_id, safe='')}/"
 
 
 def _where(event: Event) -> str:

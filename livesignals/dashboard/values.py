@@ -2,13 +2,13 @@
 
 from math import floor, log10
 
-from django.utils.html import escape
+from livesignals.dashboard.markup import text
 
 
 def value_attributes(field: str, value: object, operator: str = ":") -> str:
     """Attributes that make of an element a value of a filter's *field*; *value* as the filter writes it."""
-    compared = "" if operator == ":" else f' data-operator="{escape(operator)}"'
-    return f' data-field="{escape(field)}" data-value="{escape(str(value))}"{compared}'
+    compared = "" if operator == ":" else f' data-operator="{text(operator)}"'
+    return f' data-field="{text(field)}" data-value="{text(value)}"{compared}'
 
 
 def duration_attributes(duration_us: float | None) -> str:
@@ -17,5 +17,5 @@ def duration_attributes(duration_us: float | None) -> str:
         return ""
     step = 10.0 ** max(floor(log10(duration_us)) - 2, -3)
     rounded = floor(duration_us / step) * step
-    text = f"{rounded / 1e3:.6g}ms" if rounded >= 1e3 else f"{rounded:.6g}us"
-    return value_attributes("dur", text, ">=")
+    words = f"{rounded / 1e3:.6g}ms" if rounded >= 1e3 else f"{rounded:.6g}us"
+    return value_attributes("dur", words, ">=")

@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from difflib import get_close_matches
+from operator import attrgetter
 
 from django.utils.translation import gettext
 
@@ -16,7 +17,7 @@ from livesignals.exceptions import FilterError
 from livesignals.filters.flags import FLAGS, Flagged, Traits
 from livesignals.filters.kinds import CauseText, Choice, Durations, Kind, Moments, Numbers, Payloads, Text
 from livesignals.filters.matchers import Dotted, DottedGlob
-from livesignals.filters.sources import Each, One, Payload, Source
+from livesignals.filters.sources import Each, Name, One, Payload, Source
 from livesignals.filters.sql import folded
 from livesignals.filters.text import cause_text, fold
 
@@ -154,7 +155,7 @@ FIELDS: tuple[Field, ...] = (
     Field(
         "signal",
         _NAME,
-        One(lambda event: fold(event.signal), folded("signal")),
+        Name(lambda event: fold(event.signal), folded("signal"), attrgetter("signal")),
         "the signal",
         "the signal, by its dotted name or the end of it",
         "signal:post_save",
@@ -174,7 +175,7 @@ FIELDS: tuple[Field, ...] = (
     Field(
         "sender",
         _NAME,
-        One(lambda event: fold(event.sender), _SENDER),
+        Name(lambda event: fold(event.sender), _SENDER, attrgetter("sender")),
         "the sender",
         "the sender, by its dotted name or the end of it",
         "sender:shop.Order",

@@ -3,6 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from livesignals.events import Event
@@ -12,6 +13,8 @@ from livesignals.filters.sql import Sql, folded, json_path
 from livesignals.filters.text import fold, scalar_text
 
 Predicate = Callable[[Event], bool]
+#: Names of which a term knows whether they match.
+KNOWN_NAMES = 512
 
 
 class Source(ABC):
@@ -46,6 +49,19 @@ class One(Source):
         if isinstance(matcher, Present):
             return Sql(f"({self.column} IS NOT NULL AND {self.column} <> '')")
         return matcher.sql(self.column)
+
+
+@dataclass(frozen=True)
+class Name(One):
+    """A folded name; ``name`` is as the event has it. Few names come again and again: of each it is kept whether it
+    matches, since every open page asks that of every event."""
+
+    name: Callable[[Event], str]
+
+    def predicate(self, matcher: Matcher) -> Predicate:
+        name, check = self.name, matcher.check()
+        holds = lru_cache(KNOWN_NAMES)(lambda unfolded: check(fold(unfolded)))
+        return lambda event: holds(name(event))
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ from livesignals.exceptions import JournalError
 from livesignals.journal import Counts, Indexed, Journal, ProcessReport, Retention
 from livesignals.journal.liveness import HEARTBEAT_SECONDS, find_gone, notice_gone, silence
 from livesignals.journal.redis_address import without_password
-from livesignals.transport.feed import channel_layer
+from livesignals.transport.layer import channel_layer
 
 #: Clocks that differ by less do not mislead anybody.
 CLOCK_SECONDS = 5.0

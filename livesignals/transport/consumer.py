@@ -21,8 +21,9 @@ from livesignals.events import Event
 from livesignals.exceptions import FilterError, JournalError
 from livesignals.filters import Filter, parse
 from livesignals.transport import keeping
-from livesignals.transport.feed import LAYER_ALIAS, Feed, Problem, channel_layer
+from livesignals.transport.feed import Feed, Problem
 from livesignals.transport.frames import Rendering, has_few_lines, rows_of
+from livesignals.transport.layer import LAYER_ALIAS, channel_layer
 from livesignals.transport.narrowing import MORE_ROWS, Narrowing
 from livesignals.transport.replay import Buckets, Number, Place, Replay, Speed
 from livesignals.transport.searching import Search
@@ -133,7 +134,7 @@ class LiveConsumer(AsyncWebsocketConsumer):
         self.counted = 0  # while paused: counted up to here
         self.waiting = self.waiting_errors = 0
         self.is_greeted = self.is_paused = self.needs_reset = self.is_flooded = False
-        self.is_gone = False
+        self.is_watching = self.is_gone = False
         self.frames_sent = self.frames_acknowledged = 0
         self.has_credit = asyncio.Event()
         self.searched_at = 0.0
@@ -149,7 +150,10 @@ class LiveConsumer(AsyncWebsocketConsumer):
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         channel_layer()  # is there from now on, under its alias
-        await super().__call__(scope, receive, send)
+        try:
+            await super().__call__(scope, receive, send)
+        finally:  # also when the server ends it without a word
+            await self._leave()
 
     async def dispatch(self, message: dict[str, Any]) -> None:
         # Channels' own closes old database connections first, a hop to a thread for every message.
@@ -159,6 +163,7 @@ class LiveConsumer(AsyncWebsocketConsumer):
     async def connect(self) -> None:
         await self.accept()
         await self.feed.watch()
+        self.is_watching = True
         if self.feed.watchers > MAX_CONNECTIONS:
             await self.close(CLOSE_TOO_MANY)
             return
@@ -166,17 +171,17 @@ class LiveConsumer(AsyncWebsocketConsumer):
         self.tasks = [asyncio.ensure_future(task) for task in work]
 
     async def websocket_disconnect(self, message: Any) -> None:
-        # Channels' own closes old database connections last; see dispatch.
-        for group in self.groups:
-            await self.channel_layer.group_discard(group, self.channel_name)
-        await self.disconnect(message["code"])
         raise StopConsumer
 
-    async def disconnect(self, code: int) -> None:
+    async def _leave(self) -> None:
+        self.is_gone = True
+        for group in self.groups:
+            await self.channel_layer.group_discard(group, self.channel_name)
         for task in self.tasks:
             task.cancel()
         self.narrowing.end()
-        await self.feed.unwatch()
+        if self.is_watching:
+            await self.feed.unwatch()
 
     async def livesignals_batch(self, message: dict[str, Any]) -> None:
         self.feed.receive(message)

@@ -21,7 +21,6 @@ from itertools import islice
 from typing import Any, TypeVar
 
 import msgspec
-from channels.layers import InMemoryChannelLayer, channel_layers
 from django.utils.translation import get_language, gettext_noop
 from msgspec import Struct
 
@@ -29,13 +28,12 @@ from livesignals.events import Event, decode
 from livesignals.exceptions import JournalError
 from livesignals.journal import Announcements, Bounds, Counts, Journal, Retention
 from livesignals.journal.liveness import notice_gone
+from livesignals.transport.layer import channel_layer
 from livesignals.transport.listening import Listener, lines_of
 
 logger = logging.getLogger("livesignals")
 
 GROUP = "livesignals"
-#: The channel layer has an alias of its own; the project's CHANNEL_LAYERS stay as they are.
-LAYER_ALIAS = "livesignals"
 #: Events kept decoded, so that readers at the head need no journal.
 RING_EVENTS = 10_000
 BATCH_EVENTS = 1_000
@@ -357,12 +355,3 @@ def _joined(messages: list[dict[str, Any]]) -> list[dict[str, Any]]:
         else:
             joined.append(message)
     return joined
-
-
-def channel_layer() -> Any:
-    """The layer that carries batches to consumers. In memory: the server's own loop alone sends and receives."""
-    layer = channel_layers.backends.get(LAYER_ALIAS)
-    if layer is None:
-        layer = InMemoryChannelLayer(group_expiry=10**9)
-        channel_layers.set(LAYER_ALIAS, layer)
-    return layer

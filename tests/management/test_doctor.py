@@ -234,7 +234,7 @@ def test_programs_are_told_in_json(shop: Shop) -> None:
         assert said["versions"]["SQLite"]
         assert hand.process.pid in [process["pid"] for process in said["processes"] if not process["is_gone"]]
         text = shop.manage("livesignals", "doctor")
-        assert "layer     InMemoryChannelLayer\n" in text
+        assert "layer     InMemoryLayer\n" in text
         assert "nothing is wrong" in text
     finally:
         hand.end()
