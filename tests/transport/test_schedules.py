@@ -23,7 +23,8 @@ from livesignals.journal import Journal
 from livesignals.journal.memory import MemoryJournal
 from livesignals.transport import consumer, faceting, feed, replay, searching
 from livesignals.transport.consumer import LiveConsumer
-from livesignals.transport.feed import LAYER_ALIAS, Feed
+from livesignals.transport.feed import Feed
+from livesignals.transport.layer import LAYER_ALIAS
 from tests.journal.building import Sender, make_event
 from tests.transport.virtual_time import run, virtual_time
 
