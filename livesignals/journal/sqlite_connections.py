@@ -7,7 +7,8 @@ managers below: that is what lets `Connections.close` make a fork safe.
 
 import os
 import threading
-from collections.abc import Iterator
+import weakref
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -112,11 +113,21 @@ def _connect(path: Path) -> apsw.Connection:
 
 def _connect_reader(path: Path) -> apsw.Connection:
     connection = _connect(path)
-    from livesignals.filters.sql import register  # who only writes does without filters
-
     connection.execute("PRAGMA query_only = 1")
-    register(connection)
     return connection
+
+
+_register: Callable[[apsw.Connection], None] | None = None
+
+
+def provide(register: Callable[[apsw.Connection], None]) -> None:
+    """Have *register* bring to each reader what SQL of filters calls.
+
+    Who searches provides it. Who writes reads figures and no more, on a thread that must import nothing which the
+    project's own threads may be importing: two imports that wait for each other fail.
+    """
+    global _register
+    _register = register
 
 
 class Connections:
@@ -131,6 +142,7 @@ class Connections:
         self._watching = threading.Lock()
         self._pool = threading.Condition()
         self._idle: list[apsw.Connection] = []
+        self._registered: weakref.WeakSet[apsw.Connection] = weakref.WeakSet()
         self._busy = 0
         with translated(path):
             self._writer = _connect(path)
@@ -203,6 +215,9 @@ class Connections:
             with translated(self.path):
                 if connection is None:
                     connection = _connect_reader(self.path)
+                if _register is not None and connection not in self._registered:
+                    _register(connection)
+                    self._registered.add(connection)
                 with _transaction(connection, "DEFERRED"):
                     yield connection
         finally:

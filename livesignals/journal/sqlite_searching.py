@@ -10,12 +10,13 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from functools import cache
 from itertools import chain, compress
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import Any, TypeVar, cast
 
 import apsw
 from msgspec import json
 
 from livesignals.events import Event, decode_stored
+from livesignals.filters import Filter, parse, register
 from livesignals.journal import base, pins, sqlite_pins
 from livesignals.journal import sqlite_ledger as ledger
 from livesignals.journal import sqlite_packs as packs
@@ -24,12 +25,11 @@ from livesignals.journal.search_columns import digits_of, set_of
 from livesignals.journal.search_file import ClosedSegment
 from livesignals.journal.search_index import UNUSABLE, Parts, SearchIndex, Span
 from livesignals.journal.search_segment import SHOWN, Segment
-from livesignals.journal.sqlite_connections import Connections
+from livesignals.journal.sqlite_connections import Connections, provide
 from livesignals.journal.sqlite_opening import JournalFile
 from livesignals.journal.sqlite_rows import BODY
 
-if TYPE_CHECKING:
-    from livesignals.filters import Filter
+provide(register)
 
 CHUNK_ROWS = 1_000  # the most that one transaction reads
 SCAN_ROWS = 10_000  # the most that one transaction of a search looks at
@@ -47,7 +47,7 @@ class Searcher:
         self._file = file
         self.index = SearchIndex(file.path)
 
-    def search(self, filter: "Filter", before: int | None, limit: int, max_scan: int | None) -> Found:
+    def search(self, filter: Filter, before: int | None, limit: int, max_scan: int | None) -> Found:
         bounds, pinned = self._extent()
         first = pinned[0].low if pinned else bounds.first
         position = bounds.last + 1 if before is None else min(before, bounds.last + 1)
@@ -67,7 +67,7 @@ class Searcher:
 
         return self._asking(bounds, look)
 
-    def search_forward(self, filter: "Filter", after: int, limit: int, max_scan: int | None) -> Found:
+    def search_forward(self, filter: Filter, after: int, limit: int, max_scan: int | None) -> Found:
         bounds, pinned = self._extent()
         position = max(after, (pinned[0].low if pinned else bounds.first) - 1)
         highest = bounds.last if max_scan is None else min(bounds.last, position + max_scan)
@@ -86,7 +86,7 @@ class Searcher:
 
         return self._asking(bounds, look)
 
-    def histogram(self, filter: "Filter", start_us: int, end_us: int, buckets: int) -> Histogram:
+    def histogram(self, filter: Filter, start_us: int, end_us: int, buckets: int) -> Histogram:
         bounds, pinned = self._extent()
         self.unpack(bounds.first, bounds.last)
 
@@ -104,7 +104,7 @@ class Searcher:
 
         return self._asking(bounds, look)
 
-    def facets(self, filter: "Filter", fields: Sequence[str], limit: int) -> Facets:
+    def facets(self, filter: Filter, fields: Sequence[str], limit: int) -> Facets:
         bounds, pinned = self._extent()
         self.unpack(bounds.first, bounds.last)
 
@@ -131,7 +131,7 @@ class Searcher:
 
         return self._asking(bounds, look)
 
-    def _count_scanned(self, filter: "Filter", span: Span, counts: dict[str, Counter[str]], deadline: float) -> int:
+    def _count_scanned(self, filter: Filter, span: Span, counts: dict[str, Counter[str]], deadline: float) -> int:
         """How many events were looked at, the newest of the span."""
         high = span.high
         while high >= span.low:
@@ -143,7 +143,7 @@ class Searcher:
                 break
         return span.high - high
 
-    def _count_indexed(self, filter: "Filter", span: Span, counts: dict[str, Counter[str]]) -> None:
+    def _count_indexed(self, filter: Filter, span: Span, counts: dict[str, Counter[str]]) -> None:
         assert span.segment is not None
         held = self._held(filter, span)
         if not held:
@@ -237,7 +237,7 @@ class Searcher:
         epoch, stored = self._file.run(read)
         return [decode_stored(epoch, event_id, body) for event_id, body in stored]
 
-    def _matching(self, filter: "Filter", span: Span, limit: int, *, downwards: bool) -> Iterator[list[Event]]:
+    def _matching(self, filter: Filter, span: Span, limit: int, *, downwards: bool) -> Iterator[list[Event]]:
         """At most *limit* matching events of a span, in order."""
         if span.segment is None or filter.is_empty:
             yield from self._scanned(filter, span, limit, downwards=downwards)
@@ -253,7 +253,7 @@ class Searcher:
             if not limit:
                 return
 
-    def _scanned(self, filter: "Filter", span: Span, limit: int, *, downwards: bool) -> Iterator[list[Event]]:
+    def _scanned(self, filter: Filter, span: Span, limit: int, *, downwards: bool) -> Iterator[list[Event]]:
         """The same without an index."""
         where, params = filter.sql()
         order = "DESC" if downwards else "ASC"
@@ -272,7 +272,7 @@ class Searcher:
             else:
                 low = end + 1 if is_whole else found[-1].id + 1
 
-    def _with_ids(self, filter: "Filter", ids: list[int], limit: int, *, downwards: bool = False) -> list[Event]:
+    def _with_ids(self, filter: Filter, ids: list[int], limit: int, *, downwards: bool = False) -> list[Event]:
         where, params = filter.sql()
         order = "DESC" if downwards else "ASC"
         return self._select(
@@ -283,7 +283,7 @@ class Searcher:
             limit,
         )
 
-    def _held(self, filter: "Filter", span: Span) -> int:
+    def _held(self, filter: Filter, span: Span) -> int:
         """The events of an indexed span that the filter holds; those in doubt are looked at."""
         assert span.segment is not None
         sure, maybe = filter.candidates(span.segment)
@@ -307,7 +307,7 @@ class Searcher:
             sure |= each
         return sure & within
 
-    def _slices_of_rows(self, filter: "Filter", span: Span, histogram: Histogram) -> None:
+    def _slices_of_rows(self, filter: Filter, span: Span, histogram: Histogram) -> None:
         where, params = filter.sql()
         raised, _ = _errors().sql()
         start, end, last = histogram.start_us, histogram.end_us, len(histogram.counts) - 1
@@ -333,9 +333,7 @@ def _count(events: list[Event], counts: dict[str, Counter[str]]) -> None:
 
 
 @cache
-def _errors() -> "Filter":
-    from livesignals.filters import parse  # who only writes does without filters
-
+def _errors() -> Filter:
     return parse("is:error")
 
 

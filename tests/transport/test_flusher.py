@@ -797,3 +797,16 @@ class TestTheEnd:
         tried = len(journal.reports)
         send(range(100))
         assert len(journal.reports) == tried
+
+
+WRITING = """
+send(*range(100))
+assert get_flusher().flush(30)
+foreign = [name for name in sys.modules if name.startswith(("livesignals.filters", "lark", "channels.", "daphne"))]
+assert foreign == ["channels.apps"] or not foreign, foreign
+"""
+
+
+def test_who_only_writes_imports_nothing_of_the_filters_or_the_server(path: Path) -> None:
+    """It would do so on a thread, while the project may be importing the same: two such imports can fail each other."""
+    run(WRITING, path)
