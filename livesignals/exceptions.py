@@ -39,6 +39,10 @@ class JournalUnavailable(JournalError):
     """The journal cannot be used at the moment; what was to be written may be tried again."""
 
 
+class JournalBusy(JournalUnavailable):
+    """Others have been writing to the journal all the time that was waited."""
+
+
 class JournalBroken(JournalError):
     """What is stored cannot be read as a journal; it has to be set aside and a new one started."""
 

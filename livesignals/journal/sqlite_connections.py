@@ -14,7 +14,7 @@ from pathlib import Path
 
 import apsw
 
-from livesignals.exceptions import JournalBroken, JournalForeign, JournalUnavailable
+from livesignals.exceptions import JournalBroken, JournalBusy, JournalForeign, JournalUnavailable
 from livesignals.journal.sqlite_file import ELSEWHERE, identity
 from livesignals.journal.sqlite_rows import FORMAT_VERSION, TABLE_NAMES, create_tables
 
@@ -40,7 +40,7 @@ def translated(path: Path) -> Iterator[None]:
             raise _unusable(path, error) from error
         raise JournalBroken(str(error)) from error
     except (apsw.BusyError, apsw.LockedError) as error:
-        raise JournalUnavailable(
+        raise JournalBusy(
             f"another process keeps the journal {path} locked ({error})",
             "It is tried again. If it stays so, look for a process that hangs, or a tool that has it open.",
         ) from error

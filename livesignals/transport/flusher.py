@@ -27,7 +27,7 @@ from livesignals.capture.counting import Count, Ledger
 from livesignals.capture.sends import begin_anew, next_number
 from livesignals.capture.transactions import Outcome
 from livesignals.events import Record
-from livesignals.exceptions import JournalError
+from livesignals.exceptions import JournalBusy, JournalError
 from livesignals.transport.endings import at_end_of_child
 
 if TYPE_CHECKING:
@@ -102,6 +102,7 @@ class Flusher:
         self._is_hurried = False
         self._retry: list[Record] = []
         self._failures = 0
+        self._is_busy = False
         self._bell = _held_lock()
         self._is_idle = True
         self._is_forking = False
@@ -261,7 +262,7 @@ class Flusher:
 
     def _write_all(self, deadline: float) -> None:
         while self._has_work() and time.monotonic() < deadline:
-            if not self._write_batch():
+            if not self._write_batch() and not self._is_busy:
                 return
         if self._is_closed and self._told != (self._captured.read(), self._dropped.total()):
             self._write([])  # what was dropped last
@@ -389,6 +390,7 @@ class Flusher:
         if not self._failures:
             logger.warning("livesignals: %s %s", error, error.hint)
             self._overflow_reason = "journal unavailable"
+        self._is_busy = isinstance(error, JournalBusy)  # the process that ends tries as long as it may
         delay = RETRY_SECONDS[min(self._failures, len(RETRY_SECONDS) - 1)]
         self._failures += 1
         deadline = time.monotonic() + delay

@@ -152,3 +152,20 @@ class TestMultiprocessing:
         assert numbers(path) == [*range(40), *range(100, 120), *range(200, 220)]
         by_process = Counter(event.process.pid for event in stored(path))
         assert max(by_process.values()) == 40  # the parent has nothing of its children
+
+
+BESIDE_A_LONG_WRITE = """
+import apsw
+send(*range(5))
+assert get_flusher().flush(30)
+other = apsw.Connection(sys.argv[1])
+other.execute("BEGIN IMMEDIATE")
+threading.Timer(3.0, other.execute, ["COMMIT"]).start()  # longer than a writer waits for another
+send(*range(5, 10))
+"""
+
+
+def test_a_process_that_ends_waits_for_who_writes(path: Path) -> None:
+    """As long as it may take to end: a journal that is busy is not one that is gone."""
+    run(BESIDE_A_LONG_WRITE, path, str(path))
+    assert numbers(path) == [*range(10)]
