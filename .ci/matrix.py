@@ -27,6 +27,7 @@ BROWSER_DJANGO, BROWSER_PYTHONS = "6.1", ("3.12", "3.13")
 ONCE = (
     "tests/browser",
     "tests/contracts",
+    "tests/dashboard/test_asgi_servers.py",
     "tests/dashboard/test_hostile_commands.py",
     "tests/exchange",
     "tests/filters",

@@ -1,12 +1,13 @@
 """Waiting for a client that reads slowly. Daphne's own ``send`` never waits: what is sent stays in memory until then.
 
-Twisted tells whoever is registered as the producer of a response when its buffer is full, and when there is room.
+Twisted tells whoever is registered as the producer of a response, or of a connection, when its buffer is full, and
+when there is room.
 """
 
 import asyncio
 from typing import Any
 
-#: By request: set while there is room.
+#: By request, or connection: set while there is room.
 _KEY = "_livesignals_room"
 
 
@@ -35,3 +36,20 @@ async def drained(request: Any) -> None:
         setattr(request, _KEY, room)
         request.registerProducer(room, True)
     await room.is_there.wait()
+
+
+async def socket_drained(transport: Any) -> None:
+    """The same of a WebSocket's connection."""
+    room = getattr(transport, _KEY, None)
+    if room is None:
+        room = _Room()
+        setattr(transport, _KEY, room)
+        _register(transport, room)  # in the place of the HTTP channel that it was before it became a socket
+    if not room.is_there.is_set():
+        await room.is_there.wait()
+        _register(transport, room)  # what is to be closed by now waits for the end of its producer
+
+
+def _register(transport: Any, room: _Room) -> None:
+    transport.unregisterProducer()
+    transport.registerProducer(room, True)

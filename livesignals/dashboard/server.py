@@ -8,7 +8,7 @@ from typing import Any
 
 from livesignals.dashboard.access import OneTimeLinks
 from livesignals.dashboard.asgi import Dashboard
-from livesignals.dashboard.backpressure import drained
+from livesignals.dashboard.backpressure import drained, socket_drained
 from livesignals.exceptions import LiveSignalsError
 
 
@@ -37,7 +37,9 @@ def serve(dashboard: Dashboard, *, host: str, port: int, announce: Callable[[str
 
         async def handle_reply(self, protocol: Any, message: dict[str, Any]) -> None:
             await super().handle_reply(protocol, message)
-            if message.get("more_body"):
+            if message["type"] == "websocket.send":
+                await socket_drained(protocol.transport)
+            elif message.get("more_body"):
                 await drained(protocol)
 
     _Server(

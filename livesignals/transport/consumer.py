@@ -165,7 +165,7 @@ class LiveConsumer(AsyncWebsocketConsumer):
         await self.feed.watch()
         self.is_watching = True
         if self.feed.watchers > MAX_CONNECTIONS:
-            await self.close(CLOSE_TOO_MANY)
+            await self._close(CLOSE_TOO_MANY)
             return
         work = (self._pump(), self._tell_state(), self._check_access(), self.replay.keep_histogram())
         self.tasks = [asyncio.ensure_future(task) for task in work]
@@ -215,8 +215,6 @@ class LiveConsumer(AsyncWebsocketConsumer):
 
     async def _hello(self, command: Command) -> None:
         self.is_paused = command.paused
-        self.frames_acknowledged = self.frames_sent
-        self.has_credit.set()
         await self._use_filter(command.filter)
         is_listed = command.of in (None, self.filter.source)  # else it was cut off before the list began anew
         if is_listed and command.epoch and command.epoch == self.feed.epoch and command.id is not None:
@@ -505,8 +503,15 @@ class LiveConsumer(AsyncWebsocketConsumer):
         while True:
             await asyncio.sleep(ACCESS_SECONDS)
             if not await self.may_still_look():
-                await self.close(CLOSE_SIGNED_OUT)
+                await self._close(CLOSE_SIGNED_OUT)
                 return
+
+    async def _close(self, code: int) -> None:
+        self.is_gone = True  # whatever tasks still have to say
+        try:
+            await self.close(code)
+        except Exception as error:
+            logger.debug("livesignals: a page left before it was closed: %r", error)
 
     async def _error(self, of: str, message: str, *, column: int | None = None, expected: str = "") -> None:
         await self._say(type="error", of=of, message=message, column=column, expected=expected)

@@ -24,6 +24,8 @@ LINK = r"dashboard\s+(http://\S+)"
 class Shop:
     """A running shop, whose journal is a file of its own or at a URL."""
 
+    base = "/livesignals/"  # the dashboard's path
+
     def __init__(self, folder: Path, journal_url: str = "") -> None:
         self.folder = folder
         self.port = free_port()

@@ -18,7 +18,7 @@ from websockets.sync.client import ClientConnection, connect
 from tests.browser.conftest import Shop
 
 PATIENCE = 20.0  # seconds until what should come is given up
-BASE = "/livesignals/"
+BASE = Shop.base
 
 _marks = itertools.count(1)
 
@@ -35,7 +35,7 @@ def ask(shop: Shop, path: str, *, method: str = "GET", **headers: str) -> Answer
     """One request, its path sent just as it is given, below the dashboard's unless it begins with a slash."""
     connection = http.client.HTTPConnection("127.0.0.1", shop.port, timeout=PATIENCE)
     try:
-        connection.request(method, path if path.startswith("/") else BASE + path, headers=headers)
+        connection.request(method, path if path.startswith("/") else shop.base + path, headers=headers)
         response = connection.getresponse()
         return Answer(response.status, response.headers, response.read().decode("utf-8", "replace"))
     finally:
@@ -77,7 +77,7 @@ class Socket:
         """*origin* "" is the page's own, None is none at all; *host* is what the Host header says instead."""
         self.shop = shop
         self._connecting = connect(
-            f"ws://{host or f'127.0.0.1:{shop.port}'}{BASE}socket/",
+            f"ws://{host or f'127.0.0.1:{shop.port}'}{shop.base}socket/",
             sock=socket.create_connection(("127.0.0.1", shop.port), timeout=PATIENCE),
             origin=shop.url if origin == "" else origin,  # type: ignore[arg-type]
             additional_headers={"Cookie": cookie} if cookie else {},
