@@ -385,6 +385,8 @@ class LiveConsumer(AsyncWebsocketConsumer):
         if not events:
             await self._show_lost()
             return
+        if events[-1].epoch != self.epoch:
+            return  # the feed will notice; the list begins anew then
         last = events[-1].id
         self.cursor = last
         matching = list(filter(self.filter.matches, events))

@@ -3,9 +3,11 @@
 import os
 import shutil
 import signal
+import socket
+import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -74,3 +76,49 @@ class RedisServer:
             yield
         finally:
             os.kill(self.pid, signal.SIGCONT)
+
+
+class Between:
+    """Something between a journal and its Redis that loses answers, or is slow, when it is told to."""
+
+    def __init__(self, port: int) -> None:
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.port: int = self._listener.getsockname()[1]
+        self._redis = port
+        self.loses = False
+        self.delay_seconds = 0.0  # before a command goes on
+        self.held = 0  # how many parts of commands are being delayed
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def _accept(self) -> None:
+        while True:
+            try:
+                near, _ = self._listener.accept()
+            except OSError:
+                return
+            try:
+                far = socket.create_connection(("127.0.0.1", self._redis))
+            except OSError:
+                near.close()  # there is no Redis now
+                continue
+            threading.Thread(target=self._pass, args=(near, far, False), daemon=True).start()
+            threading.Thread(target=self._pass, args=(far, near, True), daemon=True).start()
+
+    def _pass(self, source: socket.socket, target: socket.socket, is_answer: bool) -> None:
+        with suppress(OSError):
+            while data := source.recv(2**16):
+                if is_answer and self.loses:
+                    break
+                if not is_answer and self.delay_seconds:
+                    self.held += 1
+                    time.sleep(self.delay_seconds)
+                    self.held -= 1
+                target.sendall(data)
+        for end in (source, target):
+            with suppress(OSError):
+                end.shutdown(socket.SHUT_RDWR)
+            end.close()
+
+    def close(self) -> None:
+        self._listener.shutdown(socket.SHUT_RDWR)  # ends the thread that accepts
+        self._listener.close()
