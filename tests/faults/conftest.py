@@ -9,12 +9,13 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import pytest
 
 from livesignals.events import Event
+from livesignals.exceptions import JournalUnavailable
 from livesignals.journal import Journal, ProcessReport, open_journal
 from livesignals.journal.liveness import notice_gone
 from tests.faults.reader import Reader
@@ -155,10 +156,19 @@ class Scene:
         goals = [(writer, writer.sent + more) for writer in self.writers if writer.process.poll() is None]
         wait_until(lambda: all(writer.sent >= goal for writer, goal in goals), f"{more} more sends")
 
-    def wait_for_events(self, more: int) -> None:
-        """Until so many more are stored than now. The journal must be there."""
-        goal = self.journal.counts().stored + more
-        wait_until(lambda: self.journal.counts().stored >= goal, f"{more} more events")
+    def wait_for_report(self, writer: Writer) -> None:
+        """Until the journal knows of all that the writer has sent by now. It may be away at first."""
+        sent = writer.sent
+
+        def is_known() -> bool:
+            with suppress(JournalUnavailable):
+                return any(
+                    report.pid == writer.process.pid and report.captured >= max(1, sent)
+                    for report in self.journal.processes()
+                )
+            return False
+
+        wait_until(is_known, f"{writer.name} in the journal")
 
     def settle(self) -> list[Event]:
         """Let all writers end that live, and all readers read on to the last event; what is retained then.
@@ -166,9 +176,11 @@ class Scene:
         Captured is what writers sent, and each is stored once or dropped with a reason. Every list of a reader is
         whole, and the last one goes on to the last event that is stored.
         """
-        for writer in self.writers:
-            if not writer.was_killed:
-                writer.end()
+        alive = [writer for writer in self.writers if not writer.was_killed]
+        for writer in alive:
+            self.wait_for_report(writer)
+        for writer in alive:
+            writer.end()
         journal = self.journal
         notice_gone(journal)
         wait_until(lambda: all(_is_settled(report) for report in journal.processes()), "no process buffers anything")

@@ -15,7 +15,7 @@ from typing import Any, Self
 import pytest
 import redis
 
-from tests.processes import Program, free_port
+from tests.processes import PATIENCE, Program, free_port
 
 
 class RedisServer:
@@ -76,6 +76,32 @@ class RedisServer:
             yield
         finally:
             os.kill(self.pid, signal.SIGCONT)
+
+
+@contextmanager
+def watched(folder: Path) -> Iterator[tuple[int, RedisServer, RedisServer]]:
+    """The port of a Sentinel that calls it "shop", the primary that it watches, and the replica that it knows."""
+    port = free_port()
+    one = RedisServer(folder / "one", "--save", "", "--repl-diskless-sync-delay", "0")
+    with one, RedisServer(folder / "two", "--save", "", "--replicaof", f"127.0.0.1 {one.port}") as two:
+        configuration = folder / "sentinel.conf"
+        configuration.write_text(
+            f"port {port}\nbind 127.0.0.1\ndir {folder}\nsentinel monitor shop 127.0.0.1 {one.port} 1\n"
+            "sentinel down-after-milliseconds shop 500\nsentinel failover-timeout shop 2000\n"
+        )
+        program = shutil.which("redis-server")
+        assert program is not None
+        with Program([program, configuration, "--sentinel"], log=folder / "sentinel.log") as running:
+            running.wait_for_port(port)
+            deadline = time.monotonic() + PATIENCE
+            with redis.Redis(port=port) as client:
+                while not client.sentinel_slaves("shop"):
+                    assert time.monotonic() < deadline
+                    time.sleep(0.05)
+            while one.ask("INFO", "replication").get("slave0", {}).get("state") != "online":
+                assert time.monotonic() < deadline
+                time.sleep(0.05)
+            yield port, one, two
 
 
 class Between:
