@@ -151,6 +151,13 @@ class Scene:
         wait_until(lambda: reader.lists, "the first list")
         return reader
 
+    def start(self) -> None:
+        """Two writers, a server and its reader, all at work."""
+        reader = self.read(self.serve())
+        for _ in range(2):
+            self.write(1_000)
+        wait_until(lambda: reader.id > 1_000, "the reader has read some")
+
     def wait_for_sends(self, more: int) -> None:
         """Until each writer that lives has made so many more."""
         goals = [(writer, writer.sent + more) for writer in self.writers if writer.process.poll() is None]

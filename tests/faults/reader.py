@@ -7,6 +7,7 @@ import time
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
+from urllib.parse import urlsplit
 
 from websockets.exceptions import WebSocketException
 from websockets.sync.client import ClientConnection, connect
@@ -63,7 +64,7 @@ class List:
 
 
 class Reader(threading.Thread):
-    """Reads from a server until the block ends."""
+    """Reads from the dashboard at a URL until the block ends."""
 
     def __init__(self, url: str, cookie: str) -> None:
         super().__init__(daemon=True)
@@ -102,10 +103,10 @@ class Reader(threading.Thread):
             time.sleep(0.05)
 
     def _read(self) -> None:
-        host = self.url.removeprefix("http://")
+        address = urlsplit(self.url)
         with connect(
-            f"ws://{host}/socket/",
-            origin=Origin(self.url),
+            f"ws://{address.netloc}{address.path}/socket/",
+            origin=Origin(f"http://{address.netloc}"),
             additional_headers={"Cookie": self.cookie},
             max_size=None,
             ping_interval=None,

@@ -11,17 +11,17 @@ from pathlib import Path
 import pytest
 
 from tests.faults.conftest import Scene, wait_until
-from tests.journal.test_sqlite_processes import HOLD
 
 AS_ROOT = hasattr(os, "geteuid") and os.geteuid() == 0
 
-
-def start(scene: Scene) -> None:
-    """Two writers, a server and its reader, all at work."""
-    scene.read(scene.serve())
-    for _ in range(2):
-        scene.write(1_000)
-    wait_until(lambda: scene.readers[0].id > 1_000, "the reader has read some")
+LOCK = """
+import sys, apsw
+connection = apsw.Connection(sys.argv[1])
+connection.set_busy_timeout(10_000)
+connection.execute("BEGIN EXCLUSIVE")
+print("locked", flush=True)
+sys.stdin.readline()
+"""
 
 
 def sh(*command: str | Path) -> None:
@@ -29,14 +29,12 @@ def sh(*command: str | Path) -> None:
 
 
 @contextmanager
-def locked(scene: Scene) -> Iterator[None]:
+def locked(path: Path) -> Iterator[None]:
     """By another process, which does nothing else."""
-    program = HOLD.replace("IMMEDIATE", "EXCLUSIVE")
-    command = [sys.executable, "-c", program, str(scene.path)]
+    command = [sys.executable, "-c", LOCK, str(path)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as holder:
         assert holder.stdout is not None
-        while holder.stdout.readline() != "locked\n":
-            assert holder.poll() is None
+        assert holder.stdout.readline() == "locked\n"
         yield
         holder.communicate("\n")
 
@@ -94,7 +92,7 @@ HARMS = (delete, delete_all, delete_folder, flip_head, flip_pages, flip_log, fli
 @pytest.mark.parametrize("harm", HARMS, ids=lambda harm: harm.__name__)
 def test_a_file_that_is_harmed(scene: Scene, harm: Callable[[Scene], None]) -> None:
     """Writers go on, in a new file where there is no other way; what was in the old one is told as stored elsewhere."""
-    start(scene)
+    scene.start()
     harm(scene)
     scene.wait_for_sends(1_500)
     events = scene.settle()
@@ -107,8 +105,8 @@ def test_a_file_that_is_harmed(scene: Scene, harm: Callable[[Scene], None]) -> N
 
 def test_a_file_that_is_locked_by_another_process(scene: Scene) -> None:
     """For longer than a writer waits at once: nothing is lost, and the reader goes on by itself."""
-    start(scene)
-    with locked(scene):
+    scene.start()
+    with locked(scene.path):
         at = [writer.sent for writer in scene.writers]
         scene.wait_for_sends(3_000)
     assert all(writer.sent > before for writer, before in zip(scene.writers, at, strict=True))
@@ -143,7 +141,7 @@ def test_a_disk_that_is_full(tmp_path: Path) -> None:
     """Sends wait, then are dropped with the reason, and counted; with space again all goes on by itself."""
     (tmp_path / "journal").mkdir()
     with small_disk(tmp_path / "journal") as filler, Scene(tmp_path) as scene:
-        start(scene)
+        scene.start()
         fill(filler)
         writer = scene.write(20_000)
         wait_until(lambda: writer.sent > 45_000, "more sends than are buffered")
@@ -175,7 +173,7 @@ def read_only(folder: Path) -> Iterator[None]:
 
 def test_a_file_that_is_read_only(scene: Scene) -> None:
     """Who has it open writes on; who comes later waits, and drops what does not fit."""
-    start(scene)
+    scene.start()
     with read_only(scene.path.parent):
         late = scene.write(20_000)
         wait_until(lambda: late.sent > 25_000, "more sends than are buffered")

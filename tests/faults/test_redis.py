@@ -18,14 +18,6 @@ def redis(tmp_path: Path) -> Iterator[RedisServer]:
         yield server
 
 
-def start(scene: Scene) -> None:
-    """Two writers, a server and its reader, all at work."""
-    scene.read(scene.serve())
-    for _ in range(2):
-        scene.write(1_000)
-    wait_until(lambda: scene.readers[0].id > 1_000, "the reader has read some")
-
-
 def kill(server: RedisServer, scene: Scene) -> None:
     server.kill()
     scene.wait_for_sends(500)
@@ -58,7 +50,7 @@ FORGETTING = (kill, kill_and_restart_at_once, flush)
 def test_a_redis_that_is_harmed(tmp_path: Path, redis: RedisServer, harm: Callable[[RedisServer, Scene], None]) -> None:
     """All go on by themselves. What it forgot is told as stored elsewhere, in another epoch; else nothing is lost."""
     with Scene(tmp_path, redis.url + QUICK) as scene:
-        start(scene)
+        scene.start()
         harm(redis, scene)
         events = scene.settle()
         counts, lists = scene.journal.counts(), scene.readers[0].lists
@@ -75,7 +67,7 @@ def test_a_redis_that_is_slow(tmp_path: Path, redis: RedisServer) -> None:
     """Each command comes 100 ms late: so do batches, and none is lost."""
     between = Between(redis.port)
     with Scene(tmp_path, f"redis://127.0.0.1:{between.port}") as scene:
-        start(scene)
+        scene.start()
         between.delay_seconds = 0.1
         scene.wait_for_sends(2_000)
         between.delay_seconds = 0.0
@@ -91,7 +83,7 @@ def test_its_failover(tmp_path: Path) -> None:
         watched(tmp_path) as (port, primary, replica),
         Scene(tmp_path, f"redis+sentinel://127.0.0.1:{port}/shop/0{QUICK}") as scene,
     ):
-        start(scene)
+        scene.start()
         primary.kill()
         wait_until(lambda: replica.ask("ROLE")[0] == b"master", "another primary")
         scene.settle()
