@@ -177,17 +177,28 @@ class Scene:
 
         wait_until(is_known, f"{writer.name} in the journal")
 
+    def recover(self) -> None:
+        """Until all writers write and all readers read what is there now."""
+        for writer in self.writers:
+            if not writer.was_killed:
+                self.wait_for_report(writer)
+
+        def is_read() -> bool:
+            epoch = self.journal.bounds().epoch
+            return all(reader.epoch == epoch for reader in self.readers)
+
+        wait_until(is_read, "the readers are in the journal's epoch")
+
     def settle(self) -> list[Event]:
         """Let all writers end that live, and all readers read on to the last event; what is retained then.
 
         Captured is what writers sent, and each is stored once or dropped with a reason. Every list of a reader is
         whole, and the last one goes on to the last event that is stored.
         """
-        alive = [writer for writer in self.writers if not writer.was_killed]
-        for writer in alive:
-            self.wait_for_report(writer)
-        for writer in alive:
-            writer.end()
+        self.recover()
+        for writer in self.writers:
+            if not writer.was_killed:
+                writer.end()
         journal = self.journal
         notice_gone(journal)
         wait_until(lambda: all(_is_settled(report) for report in journal.processes()), "no process buffers anything")
@@ -202,6 +213,8 @@ class Scene:
             wait_until(lambda: (reader.epoch, reader.id) == (bounds.epoch, bounds.last), "a reader is at the end")  # noqa: B023
             assert [shown for shown in reader.lists if not shown.is_whole()] == []
             assert reader.errors == []
+            if len(reader.lists) == 1:
+                wait_until(lambda: reader.lists[0].dropped() == counts.dropped, "rows say what was dropped")  # noqa: B023
             wait_until(lambda: reader.state.get("captured") == counts.captured, "a reader has the figures")  # noqa: B023
         return events
 

@@ -4,6 +4,7 @@ import json
 import re
 import threading
 import time
+from collections import Counter
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
@@ -44,6 +45,14 @@ class List:
             after = span.last
         return after == self.id
 
+    def dropped(self) -> Counter[str]:
+        """How many sends its rows say were dropped, by reason."""
+        told = Counter[str]()
+        for notice in self.notices:
+            if "dropped" in notice:
+                told[notice["why"]] += int(notice["dropped"])
+        return told
+
     def take(self, message: dict[str, Any]) -> None:
         """A frame."""
         spans = []
@@ -75,6 +84,7 @@ class Reader(threading.Thread):
         self.problems: list[str] = []
         self.errors: list[dict[str, Any]] = []
         self._of: str | None = None
+        self._dropped: dict[str, int] | None = None
         self._is_over = threading.Event()
         self._connection: ClientConnection | None = None
 
@@ -115,7 +125,8 @@ class Reader(threading.Thread):
             self._connection = connection
             self.connections += 1
             # A list that was cut off before its first frame begins anew, as the page has it.
-            cursor = {"epoch": self.epoch, "id": self.id, "of": self._of} if self.lists else {}
+            standing = {"epoch": self.epoch, "id": self.id, "of": self._of, "dropped": self._dropped}
+            cursor = standing if self.lists else {}
             connection.send(json.dumps({"type": "hello", **cursor}))
             while not self._is_over.is_set():
                 self._take(connection, json.loads(connection.recv()))
@@ -128,7 +139,7 @@ class Reader(threading.Thread):
                     self._of = message["of"]
                 shown = self.lists[-1]
                 shown.take(message)
-                shown.id = message["id"]
+                shown.id, self._dropped = message["id"], message["dropped"]
                 connection.send(json.dumps({"type": "ack", "frame": message["frame"]}))
             case "scanned":
                 self.lists[-1].id = message["id"]

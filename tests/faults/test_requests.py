@@ -15,8 +15,8 @@ from project.shop.traffic.visitor import Visitor
 from tests.browser.conftest import Shop
 from tests.dashboard.conftest import use_link
 from tests.faults.conftest import REASONS, wait_until
+from tests.faults.files import locked
 from tests.faults.reader import Reader
-from tests.faults.test_files import locked
 from tests.journal.redis_servers import Between, RedisServer
 
 REQUESTS = 60  # of customers, during each fault
@@ -100,7 +100,7 @@ def test_requests_while_the_file_is_out_of_order(tmp_path: Path) -> None:
         shop.journal_path.write_text("no journal\n")
         customers.wait()
         for file in shop.folder.glob("journal.sqlite3*"):
-            file.unlink()
+            file.unlink(missing_ok=True)
 
 
 def test_requests_while_redis_is_out_of_order(tmp_path: Path) -> None:
