@@ -9,6 +9,7 @@ from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext
 
 from livesignals.dashboard.markup import render
+from livesignals.dashboard.rows import DROPPED
 from livesignals.dashboard.sources import LIVE
 from livesignals.exceptions import JournalError
 from livesignals.journal import Counts, ProcessReport
@@ -63,7 +64,7 @@ def _figures(captured: int, stored: int, dropped: dict[str, int], buffered: int,
         "dropped": f"{sum(dropped.values()):,}",
         "buffered": f"{buffered:,}",
         "counted": f"{counted:,}" if counted else "",
-        "reasons": [f"{count:,} {reason}" for reason, count in dropped.items() if count],
+        "reasons": [f"{count:,} {DROPPED.get(reason, reason)}" for reason, count in dropped.items() if count],
     }
 
 

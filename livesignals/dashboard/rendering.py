@@ -16,6 +16,7 @@ from livesignals.dashboard.markup import render
 from livesignals.dashboard.rows import (
     branch_html,
     coalesced_html,
+    dropped_html,
     gap_html,
     notice_html,
     row_html,
@@ -31,6 +32,7 @@ __all__ = [
     "cause_html",
     "coalesced_html",
     "detail_html",
+    "dropped_html",
     "gap_html",
     "index_html",
     "notice_html",

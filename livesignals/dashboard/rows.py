@@ -20,6 +20,7 @@ from livesignals.events import Counted, Event
 from livesignals.events.model import TransactionState
 from livesignals.filters.text import cause_text
 from livesignals.insights.runs import run_name
+from livesignals.journal.accounts import OTHER_JOURNAL, PROCESS_ENDED
 
 SLOW_US = 10_000.0  # as the filter's is:slow
 BAR_STEPS = 20  # classes w0 … w20 of rows.css; inline styles are barred by the page's own policy
@@ -29,6 +30,16 @@ MAX_DEPTH = 12  # classes b1 … b12 of rows.css
 _NOTICES = {
     "epoch": gettext_lazy("The journal was started anew; what was listed before is gone."),
     "journal": gettext_lazy("The journal could not be read and was set aside; a new one was started."),
+}
+
+#: Why sends are not stored; the reasons of the flusher and of `livesignals.journal.accounts`.
+DROPPED = {
+    "buffer full": gettext_lazy("buffer full"),
+    "journal unavailable": gettext_lazy("journal unavailable"),
+    "journal failed": gettext_lazy("journal failed"),
+    "cannot be described": gettext_lazy("cannot be described"),
+    PROCESS_ENDED: gettext_lazy("process ended"),
+    OTHER_JOURNAL: gettext_lazy("stored in another journal"),
 }
 
 
@@ -42,7 +53,7 @@ def row_html(event: Event, depth: int = 0) -> str:
         f'<li class="{_classes(event, depth)}" tabindex="-1" data-id="{event.id}"'
         f' data-epoch="{text(event.epoch)}" data-signal="{text(event.signal)}"'
         f' data-sender="{text(event.sender)}" data-f="{family.key}" data-uid="{text(event.uid)}"'
-        f' data-run="{run_name(event)}"{_parent(event)}{_pending(event)}>'
+        f' data-run="{run_name(event)}"{_parent(event)}{_pending(event)}{_reason(event)}>'
         f'<time datetime="{stamp}">{stamp[11:19]}<s>{stamp[19:23]}</s></time>'
         f'<span class="fam" title="{text(gettext(family.title))}">{family.letter}</span>'
         f'<span class="sig" title="{text(event.signal)}"{value_attributes("signal", event.signal)}>'
@@ -67,6 +78,13 @@ def _pending(event: Event) -> str:
     return f' data-tx="{text(transaction.id)}"'
 
 
+def _reason(event: Event) -> str:
+    """Why the row stands for sends that are not there."""
+    if event.counted is UNSET:
+        return ""
+    return f' data-reason="{next((flag for flag in event.flags if flag and flag in COUNTED), "counted")}"'
+
+
 def rows_html(events: Iterable[Event]) -> str:
     """The rows of *events*, which come newest first, as the list shows them."""
     return "".join(map(row_html, events))
@@ -89,10 +107,12 @@ def coalesced_html(first_id: int, last_id: int, count: int, run: str = "") -> st
     *run* is the name of the run that all of them belong to, where they belong to one.
     """
     label = gettext("+%(count)s more") % {"count": number(count)}
+    hint = gettext("More came than the list takes at once. Click to see these.")
     of_run = f' data-run="{run}"' if run else ""
     return (
-        f'<li class="more" data-first="{first_id}" data-last="{last_id}" data-count="{count}"{of_run}>'
-        f'<button type="button">{text(label)}</button></li>'
+        f'<li class="more" data-first="{first_id}" data-last="{last_id}" data-count="{count}"'
+        f' data-reason="slow reader"{of_run}>'
+        f'<button type="button" title="{text(hint)}">{text(label)}</button></li>'
     )
 
 
@@ -101,7 +121,24 @@ def notice_html(kind: str, said: str = "") -> str:
 
     *kind* is gap, epoch or journal; the last two have words of their own when *said* is empty.
     """
-    return _notice(kind, said or str(_NOTICES.get(kind, "")))
+    reason = ' data-reason="epoch reset"' if kind in _NOTICES else ""
+    return _notice(kind, said or str(_NOTICES.get(kind, "")), reason)
+
+
+def dropped_html(count: int, why: str) -> str:
+    """A row for *count* sends that are not in the journal, *why* as the flusher says it or the journal itself."""
+    if why == OTHER_JOURNAL:
+        reason = "epoch reset"
+        words = ngettext("%(count)s send is not here", "%(count)s sends are not here", count)
+    else:
+        reason = "dropped at capture"
+        words = ngettext(
+            "%(count)s send was dropped before it was stored",
+            "%(count)s sends were dropped before they were stored",
+            count,
+        )
+    said = f"{words % {'count': number(count)}}: {DROPPED.get(why, why)}"
+    return _notice("gap", said, f' data-reason="{reason}" data-why="{text(why)}" data-dropped="{count}"')
 
 
 def _notice(kind: str, said: str, attributes: str = "") -> str:
@@ -114,8 +151,8 @@ def gap_html(first_id: int, last_id: int, reason: str) -> str:
     count = last_id - first_id + 1
     words = ngettext("%(count)s send is missing here", "%(count)s sends are missing here", count)
     why = gettext("no longer retained") if reason == "evicted" else reason
-    ids = f' data-first="{first_id}" data-last="{last_id}"'
-    return _notice("gap", f"{words % {'count': number(count)}}: {why}", ids)
+    attributes = f' data-first="{first_id}" data-last="{last_id}" data-reason="{text(reason)}"'
+    return _notice("gap", f"{words % {'count': number(count)}}: {why}", attributes)
 
 
 def _classes(event: Event, depth: int) -> str:

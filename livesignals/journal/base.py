@@ -49,6 +49,7 @@ class ProcessReport(Struct, frozen=True, kw_only=True):
     dropped: dict[str, int] = {}  # reason: count
     buffered: int = 0
     counted: int = 0  # sends that were counted instead of kept: what the counts among the stored events stand for
+    pid_ticks: int = 0  # clock ticks from the system's boot to the start of the pid; 0 where that is not known
     pid_namespace: int = 0  # in which the pid is one: those of containers differ; 0 where there is none
     is_gone: bool = False  # as `Journal.take_for_gone` says, until it reports again
     was_gone: bool = False  # it was taken for gone, and reported again

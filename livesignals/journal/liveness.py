@@ -15,7 +15,7 @@ from livesignals.journal.base import Journal, ProcessReport
 HEARTBEAT_SECONDS = 10.0
 #: A process on another host that was not heard of for so long is taken for gone.
 SILENT_SECONDS = 3 * HEARTBEAT_SECONDS
-#: The system's clock for the start of a process and ours for its first report differ by less.
+#: The system's clock for the start of a process and ours for its first report differ by less, where only they tell.
 SLACK_SECONDS = 2.0
 
 _HOST = socket.gethostname()
@@ -83,14 +83,33 @@ def _is_running(report: ProcessReport) -> bool | None:
     if os.name != "posix":
         return None  # Windows' os.kill would end it
     try:
-        with open(f"/proc/{report.pid}/stat", "rb") as file:
-            state, *fields = file.read().rpartition(b")")[2].split()
+        state, ticks = _stat(report.pid)
     except OSError:
         if os.path.exists("/proc/self/stat"):
             return False
         return _has_pid(report.pid)
-    started = time.time() - time.clock_gettime(time.CLOCK_BOOTTIME) + int(fields[18]) / os.sysconf("SC_CLK_TCK")
-    return state not in (b"Z", b"X") and started <= report.started_ts / 1e6 + SLACK_SECONDS
+    if state in (b"Z", b"X"):
+        return False
+    if report.pid_ticks:
+        return ticks == report.pid_ticks
+    started = time.time() - time.clock_gettime(time.CLOCK_BOOTTIME) + ticks / os.sysconf("SC_CLK_TCK")
+    return started <= report.started_ts / 1e6 + SLACK_SECONDS
+
+
+def pid_ticks() -> int:
+    """Clock ticks from the system's boot to the start of this process, which no change of a clock concerns; 0 where
+    the system does not tell."""
+    try:
+        return _stat(os.getpid())[1]
+    except OSError:
+        return 0
+
+
+def _stat(pid: int) -> tuple[bytes, int]:
+    """The state of a process, and the ticks of its start. Raises OSError."""
+    with open(f"/proc/{pid}/stat", "rb") as file:
+        state, *fields = file.read().rpartition(b")")[2].split()
+    return state, int(fields[18])
 
 
 def _has_pid(pid: int) -> bool:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import apsw
 
-from livesignals.events import Event
+from livesignals.events import Event, decode_stored
 from livesignals.journal.base import Facets, Found, Histogram, Indexed, facet_values
 from livesignals.journal.redis_directory import View
 from livesignals.journal.redis_entries import hashed
@@ -149,8 +149,9 @@ class Searcher(Reader):
             return False
         view = self.view()
 
-        def read(after: int, limit: int, until: int) -> list[tuple[int, bytes]]:
-            return list(self.bodies(view, islice(ids_of(view, after + 1, until), limit)))
+        def read(after: int, limit: int, until: int) -> list[tuple[Event, int]]:
+            bodies = self.bodies(view, islice(ids_of(view, after + 1, until), limit))
+            return [(decode_stored("", event_id, body), len(body)) for event_id, body in bodies]
 
         return self.index.step(view.bounds, read, most)
 

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import apsw
 
-from livesignals.events import decode_stored
+from livesignals.events import Event
 from livesignals.exceptions import JournalUnavailable
 from livesignals.journal.base import Bounds, Indexed
 from livesignals.journal.search_columns import SEGMENT_EVENTS, places_of
@@ -26,8 +26,8 @@ FORK_SECONDS = 1.0
 #: What tells that the file has to be made anew.
 UNUSABLE = (apsw.CorruptError, apsw.NotADBError, apsw.SQLError, Unfit)
 
-#: At most so many rows (id and body) with ``after < id <= until``, ascending.
-Read = Callable[[int, int, int], list[tuple[int, bytes]]]
+#: At most so many events, with the bytes of their bodies, with ``after < id <= until``, ascending.
+Read = Callable[[int, int, int], list[tuple[Event, int]]]
 
 
 class Span(NamedTuple):
@@ -100,7 +100,7 @@ class SearchIndex:
                         return False
                     until = min(filling.end, bounds.last)
                     rows = read(filling.upto, most, until)
-                    _fill(filling, rows, until if len(rows) < most else rows[-1][0])
+                    _fill(filling, rows, until if len(rows) < most else rows[-1][0].id)
                 if filling.is_full:
                     # Searches go on meanwhile: a full segment is not changed any more.
                     rest = prepared(filling.segment)
@@ -217,9 +217,9 @@ class Parts:
         return (None, number * SEGMENT_EVENTS) if segment is None else (segment, (number + 1) * SEGMENT_EVENTS)
 
 
-def _fill(filling: _Filling, rows: list[tuple[int, bytes]], upto: int) -> None:
-    for event_id, body in rows:
-        filling.segment.add(decode_stored("", event_id, body), len(body))
+def _fill(filling: _Filling, rows: list[tuple[Event, int]], upto: int) -> None:
+    for event, size in rows:
+        filling.segment.add(event, size)
     filling.upto = upto
 
 

@@ -12,7 +12,7 @@ from operator import itemgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
-from livesignals.events import Event, Record, decode_stored, splice
+from livesignals.events import Event, Record, splice
 from livesignals.exceptions import JournalError
 from livesignals.journal import accounts, sqlite_outcomes, sqlite_pins
 from livesignals.journal import sqlite_ledger as ledger
@@ -40,7 +40,7 @@ from livesignals.journal.base import (
 from livesignals.journal.sqlite_connections import Connections, Superseded
 from livesignals.journal.sqlite_file import ELSEWHERE
 from livesignals.journal.sqlite_opening import JournalFile
-from livesignals.journal.sqlite_rows import BODY, new_epoch
+from livesignals.journal.sqlite_rows import BODY, Stored, decoded, new_epoch
 
 if TYPE_CHECKING:
     from livesignals.filters import Filter
@@ -50,8 +50,6 @@ CHUNK_ROWS = 1_000  # the most that one transaction reads, or prunes
 LOW_SPACE = 64 * 2**20
 #: With less than this not even a batch fits.
 FULL = 131_072
-
-Stored = tuple[int, bytes]  # id and body
 
 
 class SqliteJournal(Journal):
@@ -200,31 +198,20 @@ class SqliteJournal(Journal):
         events = self._searcher.read_pinned(after, limit, until)
         while True:
             rows = min(limit - len(events), CHUNK_ROWS)
-            epoch, _, stored = self._chunk(after, rows, until)
-            events += _decoded(epoch, stored)
-            if len(stored) < rows or len(events) >= limit:
+            chunk = self._decoded_chunk(after, rows, until)
+            events += chunk
+            if len(chunk) < rows or len(events) >= limit:
                 return events
-            after = stored[-1][0]
+            after = chunk[-1].id
 
     def tail(self, after: int, limit: int) -> Tail:
-        epoch, after, stored = self._chunk(after, min(limit, TAIL_LIMIT))
+        epoch, after, stored = self._file.run(lambda connections: _chunk(connections, after, min(limit, TAIL_LIMIT)))
         return Tail(epoch, after, after + len(stored), [splice(epoch, *each) for each in stored])
 
-    def _chunk(self, after: int, limit: int, until: int | None = None) -> tuple[str, int, list[Stored]]:
-        """The epoch, the id before the first row, and rows."""
-
-        def read(connections: Connections) -> tuple[str, int, list[Stored]]:
-            with connections.reading() as connection:
-                bounds = ledger.bounds(connection)
-                begin = max(after, bounds.first - 1)
-                end, most = bounds.last if until is None else until, max(limit, 0)
-                rows = connection.execute(
-                    f"SELECT id, {BODY} FROM events WHERE id > ? AND id <= ? ORDER BY id LIMIT ?", (begin, end, most)
-                ).fetchall()
-                stored = cast("list[Stored]", rows)
-                if packed := packs.bodies(connection, begin + 1, end, most):
-                    stored = sorted(stored + packed, key=itemgetter(0))[:most]
-                return bounds.epoch, begin, stored
+    def _decoded_chunk(self, after: int, limit: int, until: int | None) -> list[Event]:
+        def read(connections: Connections) -> list[Event]:
+            epoch, _, stored = _chunk(connections, after, limit, until)
+            return decoded(epoch, stored)
 
         return self._file.run(read)
 
@@ -246,12 +233,17 @@ class SqliteJournal(Journal):
     def index(self, most: int) -> bool:
         return self._searcher.index.step(self.bounds(), self._rows, most)
 
-    def _rows(self, after: int, limit: int, until: int) -> list[Stored]:
-        """As `_chunk`; what was packed is not, afterwards."""
-        stored = self._chunk(after, limit, until)[2]
-        if stored:
-            self._searcher.unpack(stored[0][0], stored[-1][0])
-        return stored
+    def _rows(self, after: int, limit: int, until: int) -> list[tuple[Event, int]]:
+        """Events with the bytes of their bodies; what was packed is not, afterwards."""
+
+        def read(connections: Connections) -> list[tuple[Event, int]]:
+            _, _, stored = _chunk(connections, after, limit, until)
+            return [(event, len(body)) for event, (_, body) in zip(decoded("", stored), stored, strict=True)]
+
+        rows = self._file.run(read)
+        if rows:
+            self._searcher.unpack(rows[0][0].id, rows[-1][0].id)
+        return rows
 
     def indexed(self) -> Indexed:
         return self._searcher.index.state(self.bounds())
@@ -367,8 +359,19 @@ class SqliteJournal(Journal):
         self._file.abandon()
 
 
-def _decoded(epoch: str, stored: list[Stored]) -> list[Event]:
-    return [decode_stored(epoch, event_id, body) for event_id, body in stored]
+def _chunk(connections: Connections, after: int, limit: int, until: int | None = None) -> tuple[str, int, list[Stored]]:
+    """The epoch, the id before the first row, and rows."""
+    with connections.reading() as connection:
+        bounds = ledger.bounds(connection)
+        begin = max(after, bounds.first - 1)
+        end, most = bounds.last if until is None else until, max(limit, 0)
+        rows = connection.execute(
+            f"SELECT id, {BODY} FROM events WHERE id > ? AND id <= ? ORDER BY id LIMIT ?", (begin, end, most)
+        ).fetchall()
+        stored = cast("list[Stored]", rows)
+        if packed := packs.bodies(connection, begin + 1, end, most):
+            stored = sorted(stored + packed, key=itemgetter(0))[:most]
+        return bounds.epoch, begin, stored
 
 
 def _faults(connections: Connections) -> list[str]:

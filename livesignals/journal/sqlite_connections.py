@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import apsw
+import msgspec
 
 from livesignals.exceptions import JournalBroken, JournalBusy, JournalForeign, JournalUnavailable
 from livesignals.journal.sqlite_file import ELSEWHERE, identity
@@ -30,10 +31,14 @@ class Superseded(Exception):
 
 @contextmanager
 def translated(path: Path) -> Iterator[None]:
-    """Say SQLite's and the system's errors in ours."""
+    """Say SQLite's and the system's errors in ours, and what is wrong with an event that is read."""
     try:
         yield
-    except (apsw.CorruptError, apsw.NotADBError) as error:
+    except (apsw.CorruptError, apsw.NotADBError, msgspec.MsgspecError) as error:
+        raise JournalBroken(str(error)) from error
+    except apsw.SQLError as error:
+        if "malformed JSON" not in str(error):
+            raise
         raise JournalBroken(str(error)) from error
     except apsw.IOError as error:
         if getattr(error, "extendedresult", 0) != apsw.SQLITE_IOERR_SHORT_READ:  # else it ends where it should go on
@@ -136,6 +141,7 @@ class Connections:
     def __init__(self, path: Path, project: str) -> None:
         self.path = path
         self.closed = False
+        self._is_stale = False
         self._identity = identity(path)
         self._size = path.stat().st_size
         self._writing = threading.Lock()
@@ -182,13 +188,13 @@ class Connections:
 
     @property
     def is_current(self) -> bool:
-        """`in_place`, and nobody cut the file short, which SQLite itself would notice late."""
+        """`in_place`, to be written to if it can be, and not cut short, which SQLite itself would notice late."""
         try:
             status = os.stat(self.path)
         except OSError:
             return False
         shrunk, self._size = status.st_size < self._size, status.st_size
-        return not self.closed and not shrunk and (status.st_dev, status.st_ino) == self._identity
+        return not (self.closed or self._is_stale or shrunk) and (status.st_dev, status.st_ino) == self._identity
 
     @contextmanager
     def writing(self) -> Iterator[apsw.Connection]:
@@ -199,6 +205,10 @@ class Connections:
             try:
                 with translated(self.path), _transaction(self._writer, "IMMEDIATE"):
                     yield self._writer
+            except JournalUnavailable:
+                # Opened while the file could not be written to, it would stay so for good.
+                self._is_stale = self._writer.readonly("main")
+                raise
             finally:
                 if self.closed:
                     self._writer.close()

@@ -19,9 +19,7 @@ from livesignals.events import Record
 from livesignals.exceptions import JournalBroken
 from livesignals.journal.base import Outcome
 from livesignals.journal.sqlite_connections import Connections
-from livesignals.journal.sqlite_rows import INSERT, with_state
-
-Stored = tuple[int, bytes]  # id and body
+from livesignals.journal.sqlite_rows import INSERT, Stored, with_state
 
 _encode = msgspec.msgpack.Encoder().encode
 _decoder = msgspec.msgpack.Decoder(list[Record])

@@ -7,11 +7,13 @@ second table update for each row.
 """
 
 import secrets
+from collections.abc import Iterable
 
 import apsw
-from msgspec import structs
+from msgspec import MsgspecError, structs
 
-from livesignals.events import Record, body_of, decode_stored
+from livesignals.events import Event, Record, body_of, decode_stored
+from livesignals.exceptions import JournalBroken
 
 APPLICATION_ID = 0x4C536967  # "LSig", at byte 68 of the file
 FORMAT_VERSION = 3  # at byte 60
@@ -71,6 +73,17 @@ INSERT = f"INSERT INTO events (id, {', '.join(_COLUMNS)}) VALUES (?, {_VALUES})"
 
 #: Bytes, because that is what is spliced and sent on; stored as text, because JSON functions want text.
 BODY = "CAST(body AS BLOB)"
+
+
+Stored = tuple[int, bytes]  # id and body
+
+
+def decoded(epoch: str, stored: Iterable[Stored]) -> list[Event]:
+    """The events of rows. Raises `JournalBroken` for what is none: SQLite itself does not look at what it holds."""
+    try:
+        return [decode_stored(epoch, event_id, body) for event_id, body in stored]
+    except MsgspecError as error:
+        raise JournalBroken(f"an event cannot be read ({error})") from error
 
 
 def create_tables(connection: apsw.Connection, project: str, notice: str) -> None:

@@ -15,7 +15,7 @@ from typing import Any, TypeVar, cast
 import apsw
 from msgspec import json
 
-from livesignals.events import Event, decode_stored
+from livesignals.events import Event
 from livesignals.filters import Filter, parse, register
 from livesignals.journal import base, pins, sqlite_pins
 from livesignals.journal import sqlite_ledger as ledger
@@ -27,7 +27,7 @@ from livesignals.journal.search_index import UNUSABLE, Parts, SearchIndex, Span
 from livesignals.journal.search_segment import SHOWN, Segment
 from livesignals.journal.sqlite_connections import Connections, provide
 from livesignals.journal.sqlite_opening import JournalFile
-from livesignals.journal.sqlite_rows import BODY
+from livesignals.journal.sqlite_rows import BODY, Stored, decoded
 
 provide(register)
 
@@ -36,7 +36,6 @@ SCAN_ROWS = 10_000  # the most that one transaction of a search looks at
 #: The most events that facets look at one by one, where there is no index.
 FACET_EVENTS = 20_000
 
-Stored = tuple[int, bytes]  # id and body
 T = TypeVar("T")
 
 
@@ -229,13 +228,13 @@ class Searcher:
         return found + self._select("searchable", f"{where} ORDER BY id LIMIT ?", *params, limit - len(found))
 
     def _select(self, rows: str, where: str, *params: Any) -> list[Event]:
-        def read(connections: Connections) -> tuple[str, list[Stored]]:
+        def read(connections: Connections) -> list[Event]:
             with connections.reading() as connection:
                 stored = connection.execute(f"SELECT id, {BODY} FROM {rows} WHERE {where}", params).fetchall()
-                return ledger.meta(connection, "epoch"), cast("list[Stored]", stored)
+                epoch = ledger.meta(connection, "epoch")
+            return decoded(epoch, cast("list[Stored]", stored))
 
-        epoch, stored = self._file.run(read)
-        return [decode_stored(epoch, event_id, body) for event_id, body in stored]
+        return self._file.run(read)
 
     def _matching(self, filter: Filter, span: Span, limit: int, *, downwards: bool) -> Iterator[list[Event]]:
         """At most *limit* matching events of a span, in order."""

@@ -21,6 +21,7 @@ from livesignals.events import Event
 from livesignals.exceptions import FilterError, JournalError
 from livesignals.filters import Filter, parse
 from livesignals.transport import keeping
+from livesignals.transport.dropping import Dropping
 from livesignals.transport.feed import Feed, Problem
 from livesignals.transport.frames import Rendering, has_few_lines, rows_of
 from livesignals.transport.layer import LAYER_ALIAS, channel_layer
@@ -74,6 +75,7 @@ class Command(msgspec.Struct, rename={"from_us": "from", "to_us": "to"}):
     id: int | None = None
     filter: str = ""
     of: str | None = None  # the filter of the rows that the page has
+    dropped: dict[str, int] | None = None  # by reason, as the latest frame told it
     paused: bool = False
     frame: int = 0
     # The recorder's
@@ -133,6 +135,7 @@ class LiveConsumer(AsyncWebsocketConsumer):
         self.told = 0  # the page knows that it was read up to here
         self.counted = 0  # while paused: counted up to here
         self.waiting = self.waiting_errors = 0
+        self.dropping = Dropping()
         self.is_greeted = self.is_paused = self.needs_reset = self.is_flooded = False
         self.is_watching = self.is_gone = False
         self.frames_sent = self.frames_acknowledged = 0
@@ -220,6 +223,7 @@ class LiveConsumer(AsyncWebsocketConsumer):
         if is_listed and command.epoch and command.epoch == self.feed.epoch and command.id is not None:
             self.epoch, self.cursor = command.epoch, max(0, min(command.id, self.feed.head))
             self.counted, self.needs_reset = self.cursor, False
+            self.dropping.told = command.dropped
         if command.buckets:
             self.replay.buckets = command.buckets
             await keeping.tell(self)
@@ -329,8 +333,11 @@ class LiveConsumer(AsyncWebsocketConsumer):
             await self._start_over()
         elif self.is_paused:
             await self._count_waiting()
-        elif self.cursor < self.feed.head:
-            await self._show_next()
+        else:
+            if self.cursor < self.feed.head:
+                await self._show_next()
+            if self._may_send:
+                await self._show_dropped()
 
     @property
     def _may_send(self) -> bool:
@@ -388,6 +395,8 @@ class LiveConsumer(AsyncWebsocketConsumer):
         if not events:
             await self._show_lost()
             return
+        if events[-1].epoch != self.epoch:
+            return  # the feed will notice; the list begins anew then
         last = events[-1].id
         self.cursor = last
         matching = list(filter(self.filter.matches, events))
@@ -406,6 +415,14 @@ class LiveConsumer(AsyncWebsocketConsumer):
         if bounds.epoch == self.epoch and lost > after:
             self.cursor = lost
             await self._frame([self.rendering.gap_html(after + 1, lost, "evicted")], shown=0)
+
+    async def _show_dropped(self) -> None:
+        """What came to nothing has no ids: it stands where it became known."""
+        counts = self.feed.counts
+        if counts is not None and counts.epoch == self.epoch:
+            news = self.dropping.news(counts.dropped)
+            if news:
+                await self._frame([self.rendering.dropped_html(count, why) for why, count in news.items()], shown=0)
 
     def rows(self, events: Sequence[Event], row_html: Callable[[Event], str]) -> list[str]:
         """Rows for *events*, newest first, as far as the page has room for them now."""
@@ -448,6 +465,7 @@ class LiveConsumer(AsyncWebsocketConsumer):
                 reset=reset,
                 of=self.filter.source,
                 older=is_older,
+                dropped=self.dropping.told,
                 shown=shown,
                 content="".join(content),
                 target="#rows",

@@ -138,8 +138,11 @@ class Feed:
             return
         if message["after"] != self.head:  # a batch was dropped on the way: readers go to the journal
             self._ring.clear()
-        if message["lines"]:
-            self._ring.extend(map(decode, message["lines"].split("\n")))
+        try:
+            if message["lines"]:
+                self._ring.extend(list(map(decode, message["lines"].split("\n"))))
+        except msgspec.MsgspecError:  # readers go to the journal, which knows what to do when it is damaged
+            self._ring.clear()
         self.head = message["last"]
         self.newest = self._ring[-1] if self._ring else None
 

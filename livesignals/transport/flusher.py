@@ -113,6 +113,7 @@ class Flusher:
         self._journal: Journal | None = None
         self._describer: Describer | None = None
         self._started_us = time.time_ns() // 1_000
+        self._pid_ticks: int | None = None
 
     # On the project's threads
 
@@ -399,8 +400,10 @@ class Flusher:
 
     def _report(self, writing: int) -> "ProcessReport":
         from livesignals.journal import ProcessReport
-        from livesignals.journal.liveness import PID_NAMESPACE
+        from livesignals.journal.liveness import PID_NAMESPACE, pid_ticks
 
+        if self._pid_ticks is None:
+            self._pid_ticks = pid_ticks()
         overflowed = self._overflowed.read()
         if overflowed > self._overflow_counted:
             self._dropped[self._overflow_reason] += overflowed - self._overflow_counted
@@ -413,6 +416,7 @@ class Flusher:
             process=describer.token,
             host=describer.host,
             pid=os.getpid(),
+            pid_ticks=self._pid_ticks,
             pid_namespace=PID_NAMESPACE,
             role=_role(),
             started_ts=self._started_us,

@@ -18,6 +18,7 @@ NAMES = (
     "serving",
     "storing",
     "sharing",
+    "faults",
     "searching",
     "starting",
     "painting",

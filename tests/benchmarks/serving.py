@@ -90,14 +90,17 @@ class Client:
 class Server:
     """daphne with the shop and a recorder, and customers in it."""
 
-    def __init__(self, subject: str) -> None:
+    def __init__(self, subject: str, journal: str = "") -> None:
+        """*journal*: the URL of livesignals' own; an SQLite file in its folder, if it is empty."""
         self.subject = subject
+        self.journal = journal
         self._stack = ExitStack()
 
     def __enter__(self) -> Self:
         folder, port = self._stack.enter_context(new_folder()), free_port()
         command = [sys.executable, "-m", "daphne", "--port", str(port), "--access-log", os.devnull, APPLICATION]
-        program = Program(command, log=folder / "server.log", cwd=ROOT, env=environment(self.subject, folder))
+        env = environment(self.subject, folder) | {"BENCH_JOURNAL": self.journal}
+        program = Program(command, log=folder / "server.log", cwd=ROOT, env=env)
         self._stack.enter_context(program)
         program.wait_for_port(port)
         self.clients = [Client(port) for _ in range(CLIENTS)]

@@ -377,6 +377,37 @@ def test_a_gap_says_how_many_are_missing_and_why() -> None:
     assert Document(rendering.gap_html(11, 11, "unreadable")).text == "1 send is missing here: unreadable"
 
 
+@pytest.mark.parametrize(
+    ("html", "reason"),
+    [
+        (rendering.gap_html(11, 12, "evicted"), "evicted"),
+        (rendering.coalesced_html(1, 40, 40), "slow reader"),
+        (
+            rendering.row_html(
+                event(counted=Counted(sends=7, duration_us=1.0, seconds=1.0), flags=["counted", "sampled"])
+            ),
+            "sampled",
+        ),
+        (rendering.dropped_html(7, "buffer full"), "dropped at capture"),
+        (rendering.dropped_html(7, "stored in another journal"), "epoch reset"),
+        (rendering.notice_html("epoch"), "epoch reset"),
+    ],
+)
+def test_each_row_for_what_is_not_there_names_its_reason(html: str, reason: str) -> None:
+    """For programs that read the page."""
+    assert attributes(html, "li")["data-reason"] == reason
+
+
+def test_what_was_dropped_says_how_many_and_why() -> None:
+    """One or many, in words."""
+    many, one = rendering.dropped_html(1312, "buffer full"), rendering.dropped_html(1, "process ended")
+    assert Document(many).text == "1,312 sends were dropped before they were stored: buffer full"
+    assert Document(one).text == "1 send was dropped before it was stored: process ended"
+    assert attributes(many, "li")["data-notice"] == "gap"
+    other = rendering.dropped_html(3, "stored in another journal")
+    assert Document(other).text == "3 sends are not here: stored in another journal"
+
+
 def test_the_pane_shows_all_that_is_known_of_a_send() -> None:
     """What it carried, nested; who received it and how that ended; transaction, place, process, JSON."""
     sent = event(

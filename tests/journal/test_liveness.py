@@ -64,6 +64,12 @@ class TestOnThisHost:
         """That one began after it had reported."""
         assert gone(make_report(started_ts=int((time.time() - 3_600) * 1e6))) == ["p"]
 
+    def test_no_change_of_a_clock_makes_a_process_another(self) -> None:
+        """Nor one that had the pid before this one: the system counts from its boot when a process began."""
+        an_hour_ago = int((time.time() - 3_600) * 1e6)
+        assert gone(make_report(started_ts=an_hour_ago, pid_ticks=liveness.pid_ticks())) == []
+        assert gone(make_report(pid_ticks=liveness.pid_ticks() - 1)) == ["p"]
+
     def test_of_two_with_one_pid_the_later_is_there(self) -> None:
         """A process that became another program by exec."""
         now_us = time.time_ns() // 1_000

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import redis
 from channels_redis.pubsub import RedisPubSubChannelLayer
 
 from livesignals.exceptions import ConfigurationError, JournalUnavailable
@@ -18,8 +17,8 @@ from livesignals.filters import parse
 from livesignals.journal import Journal, Outcome, open_journal
 from livesignals.journal.redis_address import Address
 from tests.journal.building import Sender, assert_balanced, make_event, make_events, pending
-from tests.journal.redis_servers import RedisServer
-from tests.processes import Program, free_port
+from tests.journal.redis_servers import RedisServer, watched
+from tests.processes import free_port
 
 PATIENCE = 30.0
 
@@ -113,22 +112,8 @@ class TestSentinel:
     @pytest.fixture
     def sentinel(self, tmp_path: Path) -> Iterator[tuple[int, RedisServer, RedisServer]]:
         """The port of a Sentinel, the primary and the replica that it watches."""
-        program = shutil.which("redis-server")
-        port = free_port()
-        with (
-            RedisServer(tmp_path / "one") as one,
-            RedisServer(tmp_path / "two", "--replicaof", f"127.0.0.1 {one.port}") as two,
-        ):
-            one.ask("CONFIG", "SET", "repl-diskless-sync-delay", "0")
-            configuration = tmp_path / "sentinel.conf"
-            configuration.write_text(
-                f"port {port}\nbind 127.0.0.1\ndir {tmp_path}\nsentinel monitor shop 127.0.0.1 {one.port} 1\n"
-                "sentinel down-after-milliseconds shop 500\nsentinel failover-timeout shop 2000\n"
-            )
-            assert program is not None
-            with Program([program, configuration, "--sentinel"], log=tmp_path / "log") as running:
-                running.wait_for_port(port)
-                yield port, one, two
+        with watched(tmp_path) as running:
+            yield running
 
     def test_the_primary_is_asked_for(self, sentinel: tuple[int, RedisServer, RedisServer]) -> None:
         """``redis+sentinel://`` with any of them, and the service."""
@@ -140,13 +125,6 @@ class TestSentinel:
         journal = opened(f"redis+sentinel://127.0.0.1:{port}/shop")
         sender = Sender(journal)
         deadline = time.monotonic() + PATIENCE
-        with redis.Redis(port=port) as client:
-            while not client.sentinel_slaves("shop"):
-                assert time.monotonic() < deadline
-                time.sleep(0.05)
-        while one.ask("INFO", "replication").get("slave0", {}).get("state") != "online":
-            assert time.monotonic() < deadline
-            time.sleep(0.05)
         before = sender.append(make_events(5))
         assert one.ask("WAIT", 1, 10_000) == 1
         one.kill()

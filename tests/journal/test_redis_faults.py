@@ -2,11 +2,8 @@
 
 import logging
 import os
-import socket
-import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -18,7 +15,7 @@ from livesignals.filters import parse
 from livesignals.journal import Bounds, Journal, Outcome, open_journal
 from livesignals.journal.redis_address import without_password
 from tests.journal.building import Sender, assert_balanced, make_event, make_events, pending
-from tests.journal.redis_servers import RedisServer
+from tests.journal.redis_servers import Between, RedisServer
 
 PATIENCE = 20.0
 OpenAt = Callable[..., Journal]
@@ -57,51 +54,15 @@ def numbers(events: list[Event]) -> list[int]:
     return [event.process.seq for event in events]
 
 
-class Losing:
-    """Something between a journal and its Redis that loses answers when it is told to."""
-
-    def __init__(self, port: int) -> None:
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        self.port: int = self._listener.getsockname()[1]
-        self._redis = port
-        self.loses = False
-        threading.Thread(target=self._accept, daemon=True).start()
-
-    def _accept(self) -> None:
-        while True:
-            try:
-                near, _ = self._listener.accept()
-            except OSError:
-                return
-            far = socket.create_connection(("127.0.0.1", self._redis))
-            threading.Thread(target=self._pass, args=(near, far, False), daemon=True).start()
-            threading.Thread(target=self._pass, args=(far, near, True), daemon=True).start()
-
-    def _pass(self, source: socket.socket, target: socket.socket, is_answer: bool) -> None:
-        with suppress(OSError):
-            while data := source.recv(2**16):
-                if is_answer and self.loses:
-                    break
-                target.sendall(data)
-        for end in (source, target):
-            with suppress(OSError):
-                end.shutdown(socket.SHUT_RDWR)
-            end.close()
-
-    def close(self) -> None:
-        self._listener.shutdown(socket.SHUT_RDWR)  # ends the thread that accepts
-        self._listener.close()
-
-
 class TestAnswers:
     @pytest.fixture
-    def losing(self, server: RedisServer) -> Iterator[Losing]:
-        losing = Losing(server.port)
+    def losing(self, server: RedisServer) -> Iterator[Between]:
+        losing = Between(server.port)
         yield losing
         losing.close()
 
     def test_a_batch_whose_answer_was_lost_is_stored_once(
-        self, server: RedisServer, losing: Losing, open_at: OpenAt
+        self, server: RedisServer, losing: Between, open_at: OpenAt
     ) -> None:
         """The process tries again and is told the ids that the batch has; figures of both agree."""
         journal = open_at(f"redis://127.0.0.1:{losing.port}")

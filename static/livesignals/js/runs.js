@@ -152,7 +152,9 @@ function newMore() {
   const more = document.createElement("li");
   const button = document.createElement("button");
   more.className = "more folded in-run";
+  more.dataset.reason = "slow reader";
   button.type = "button";
+  button.title = rows.dataset.moreHint;
   more.append(button);
   return more;
 }

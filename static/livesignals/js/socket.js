@@ -11,7 +11,7 @@ let greeted = false; // whether the present socket has had its hello
 let incoming = null; // the message that is being put in
 
 /** What hello says. The cursor is kept here; filter.js owns filter, pause.js owns paused, recorder.js replay. */
-export const standing = { epoch: null, id: null, of: null, filter: "", paused: false, replay: null, buckets: 0 };
+export const standing = { epoch: null, id: null, of: null, filter: "", dropped: null, paused: false, replay: null, buckets: 0 };
 
 export function on(type, handler) {
   if (!handlers.has(type)) handlers.set(type, []);
@@ -72,6 +72,7 @@ feed.addEventListener("htmx:ws:before:message:incoming", (event) => {
   emit("heard");
   const { type, epoch, id, reset, of } = incoming;
   if (type === "rows" || type === "scanned") Object.assign(standing, { epoch, id });
+  if (type === "rows") standing.dropped = incoming.dropped;
   if (type === "rows" && reset) standing.of = of;
   if (type === "rows") emit("rows:before", incoming);
 });

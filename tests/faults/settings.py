@@ -1,0 +1,6 @@
+"""The shop's settings; of all signals only those of :mod:`tests.faults.writer` are recorded: what the writers count and
+what the journal counts are then the same."""
+
+from project.settings import *  # noqa: F403 - the shop's settings are the point
+
+LIVESIGNALS = {"SIGNALS": ["-*", "*.numbered"]}
