@@ -34,6 +34,7 @@ ONCE = (
     "tests/insights",
     "tests/journal",
     "tests/management",
+    "tests/project/test_compose.py",
     "tests/project/test_traffic.py",
     "tests/servers/test_celery.py",
     "tests/servers/test_gunicorn.py",

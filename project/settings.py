@@ -1,6 +1,7 @@
 """Settings of the demo shop.
 
-Environment: ``SHOP_DEBUG`` (1; 0 turns it off) and ``SHOP_DATABASE`` (path of the SQLite file).
+Environment: ``SHOP_DEBUG`` (1; 0 turns it off), ``SHOP_DATABASE`` (path of the SQLite file) and ``SHOP_HOSTS`` (names
+that it answers at besides those of this machine, with spaces between).
 """
 
 import os
@@ -15,7 +16,7 @@ PROJECT = Path(__file__).resolve().parent
 
 DEBUG = os.environ.get("SHOP_DEBUG", "1") != "0"
 SECRET_KEY = "demo-only: the shop is an example and holds nothing worth keeping"
-ALLOWED_HOSTS = ["localhost", "127.0.0.1", "[::1]"]
+ALLOWED_HOSTS = ["localhost", "127.0.0.1", "[::1]", *os.environ.get("SHOP_HOSTS", "").split()]
 
 INSTALLED_APPS = [
     "livesignals",

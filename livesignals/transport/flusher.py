@@ -451,5 +451,6 @@ def _held_lock() -> threading.Lock:
 
 
 def _role() -> str:
-    program = os.path.basename(sys.argv[0]) if sys.argv else ""
+    path = sys.argv[0] if sys.argv else ""
+    program = os.path.basename(path.removesuffix(f"{os.sep}__main__.py"))  # python -m daphne
     return f"{program} {sys.argv[1]}" if program.startswith(("manage", "django-admin")) and sys.argv[1:] else program

@@ -1,4 +1,4 @@
-"""An order's life: placed, paid, cancelled."""
+"""An order's life: placed, paid, sent, cancelled."""
 
 from django.db import transaction
 from django.utils import timezone
@@ -40,6 +40,15 @@ def pay_order(order: Order) -> None:
         order.save(update_fields=["status", "paid_at"])
     # After the commit, since receivers tell the world; robust, since a paid order stays paid whoever fails.
     order_paid.send_robust(sender=Order, order=order)
+
+
+@transaction.atomic
+def send_off(order: Order) -> None:
+    """Let a paid order leave the warehouse; one that was cancelled meanwhile stays."""
+    order.refresh_from_db()
+    if order.status == Order.Status.PAID:
+        order.status = Order.Status.SENT
+        order.save(update_fields=["status"])
 
 
 @transaction.atomic
