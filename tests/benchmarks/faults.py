@@ -13,7 +13,7 @@ from tests.faults.files import AS_ROOT, fill, locked, small_disk
 from tests.journal.redis_servers import Between, RedisServer
 
 #: With the journal in order and out of order, taking turns; a fault lasts longer than what is tried at once.
-SECONDS, ROUNDS = 4.0, 3
+SECONDS, ROUNDS = 3.0, 5
 SLOW_SECONDS = 0.1
 RETAINED = 20_000
 
@@ -44,20 +44,21 @@ def measure() -> Iterator[Figure]:
 
 def _compared(server: Server, what: str, fault: Fault) -> Iterator[Figure]:
     _order(server)  # warms up
-    healthy: list[float] = []
-    faulty: list[float] = []
+    healthy: list[list[float]] = []
+    faulty: list[list[float]] = []
     for _ in range(ROUNDS):
-        healthy += _order(server)
+        healthy.append(_order(server))
         with fault():
-            faulty += _order(server)
+            faulty.append(_order(server))
         server.clients[0].figures()  # waits until what was buffered is stored
     for name, share in (("the worst request", 1.0), ("p99 of requests", 0.99)):
-        before, now = _quantile(healthy, share), _quantile(faulty, share)
+        # Of the calmest round: what else the machine does can only add, and what a fault adds, it adds in each.
+        before, now = (min(_quantile(each, share) for each in rounds) for rounds in (healthy, faulty))
         yield Figure(
             f"added to {name}, journal with {what}",
             now - before,
             "ms",
-            f"{now:.1f} of {len(faulty):,} to {before:.1f} ms of {len(healthy):,}",
+            f"{now:.1f} to {before:.1f} ms; of all rounds {_worst(faulty, share):.0f} to {_worst(healthy, share):.0f} ms",
             at_most=50,
         )
 
@@ -75,6 +76,10 @@ def _timed(client: Client) -> list[float]:
         client.order(1)
         taken.append((time.perf_counter() - began) * 1e3)
     return taken
+
+
+def _worst(rounds: list[list[float]], share: float) -> float:
+    return max(_quantile(each, share) for each in rounds)
 
 
 def _quantile(values: list[float], share: float) -> float:
