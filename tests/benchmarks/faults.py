@@ -58,7 +58,7 @@ def _compared(server: Server, what: str, fault: Fault) -> Iterator[Figure]:
             f"added to {name}, journal with {what}",
             now - before,
             "ms",
-            f"{now:.1f} to {before:.1f} ms; of all rounds {_worst(faulty, share):.0f} to {_worst(healthy, share):.0f} ms",
+            f"{now:.1f} to {before:.1f} ms; of all {_worst(faulty, share):.0f} to {_worst(healthy, share):.0f} ms",
             at_most=50,
         )
 
