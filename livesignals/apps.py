@@ -13,6 +13,8 @@ from livesignals.capture import templates
 from livesignals.exceptions import ConfigurationError
 from livesignals.transport.process import get_flusher
 
+logger = logging.getLogger("livesignals")
+
 
 class LiveSignalsConfig(AppConfig):
     """``INSTALLED_APPS = ["livesignals", …]`` is all that a project needs."""
@@ -37,8 +39,10 @@ def attach() -> None:
         return
     try:
         settings = conf.read()
-    except ConfigurationError:
-        return  # the system check says what is wrong
+    except ConfigurationError as error:
+        # The system check says so too, where a process runs checks.
+        logger.error("livesignals is off: %s %s", error, error.hint)
+        return
     if conf.is_enabled(settings) and not capture.is_attached():
         capture.configure(settings.signals, settings.count, settings.flood, settings.sample)
         capture.set_sink(get_flusher().put)

@@ -26,10 +26,10 @@ def receiver_name(receiver: Any) -> Named:
     known = known_receivers.get(id(function))
     if known is not None:
         return known[0]
-    key = id(function)
+    key, forget = id(function), known_receivers.pop  # which the module has no more when Python ends
     named = _find(receiver)
     try:
-        reference = weakref.ref(function, lambda _: known_receivers.pop(key, None))
+        reference = weakref.ref(function, lambda _: forget(key, None))
     except TypeError:
         return named
     known_receivers[key] = (named, reference)

@@ -12,6 +12,7 @@ import operator
 import sys
 import threading
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from time import perf_counter_ns
 from types import CodeType
 from typing import TYPE_CHECKING, Any
@@ -374,4 +375,7 @@ def _where() -> tuple[CodeType, int] | None:
 
 def _report(doing: str) -> None:
     """An error of ours: logged, never raised into the project."""
-    logger.exception("livesignals could not record a send (%s)", doing)  # noqa: LOG004 - called in an except block
+    if sys.is_finalizing():
+        return
+    with suppress(Exception):  # there may be no room left on the stack
+        logger.exception("livesignals could not record a send (%s)", doing)  # noqa: LOG004 - called in an except block

@@ -150,13 +150,13 @@ def register(signal: Any) -> SignalState:
         act()
     builtin = BUILTIN.get(name)
     bases = [class_dict_of(base) for base in mro_of(type(signal)) if base is not Signal]
-    key = id(signal)
+    key, forget = id(signal), states.pop  # which the module has no more when Python ends
     state = SignalState(
         name,
         builtin.family if builtin else "custom",
         is_recorded(name),
         any(method in base for base in bases for method in SEND_METHODS),
-        weakref.ref(signal, lambda _: states.pop(key, None)),
+        weakref.ref(signal, lambda _: forget(key, None)),
         *CAUSES.get(name, (None, None)),
         BEFORE.get(name),
         kept_a_second(name),

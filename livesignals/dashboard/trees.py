@@ -18,11 +18,14 @@ def nested(events: Iterable[Event]) -> list[tuple[int, Event]]:
         parent = found.parent if found.parent in known else None
         children.setdefault(parent, []).append(found)
     tree: list[tuple[int, Event]] = []
-    waiting = [(0, found) for found in reversed(children.get(None, []))]
-    while waiting:
+    waiting = [(0, found) for found in reversed(children.pop(None, []))]
+    while waiting or children:
+        if not waiting:  # who made each other, as only an imported file can say
+            waiting = [(0, found) for found in reversed(children.pop(next(iter(children))))]
         depth, found = waiting.pop()
         tree.append((depth, found))
-        waiting += [(depth + 1, child) for child in reversed(children.get(found.uid, []))]
+        # Taken out: a file may name a uid twice, and what was made by it is shown once.
+        waiting += [(depth + 1, child) for child in reversed(children.pop(found.uid, []))]
     return tree
 
 

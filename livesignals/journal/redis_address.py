@@ -62,9 +62,13 @@ class Address:
         self.url = urlunsplit(plain)
         if scheme == "unix" and not self.url.startswith("unix://"):
             self.url = self.url.replace("unix:", "unix://", 1)  # urlunsplit leaves out an empty host
-        from redis.connection import parse_url  # who only shows an address does without
+        from redis.connection import ConnectionPool, parse_url  # who only shows an address does without
 
         self._options: dict[str, Any] = parse_url(self.url)  # type: ignore[no-untyped-call]
+        try:
+            ConnectionPool.from_url(self.url).make_connection()  # which connects to nothing yet
+        except TypeError as error:
+            raise ValueError(f"redis-py {str(error).partition('() ')[2] or error}") from None
 
     @property
     def filename(self) -> str:

@@ -4,6 +4,7 @@ Everything here happens under a lock on the folder, so that of several processes
 one acts and the others see what it did.
 """
 
+import logging
 import os
 import stat
 import sys
@@ -20,6 +21,8 @@ from livesignals.journal.sqlite_rows import APPLICATION_ID
 
 if sys.platform != "win32":
     import fcntl
+
+logger = logging.getLogger("livesignals")
 
 LOCK_SECONDS = 2.0
 PRIVATE_FOLDER = ".livesignals"
@@ -122,10 +125,12 @@ def set_aside(path: Path, reason: str) -> str:
     for companion in (path, *_companions(path)):
         if companion.exists():
             companion.rename(aside.with_name(aside.name + companion.name.removeprefix(path.name)))
-    return (
+    told = (
         f"The journal {path.name} was broken ({reason}). It was set aside as {aside.name} "
         f"and a new one begun at {moment:%Y-%m-%d %H:%M:%S} UTC."
     )
+    logger.warning("livesignals: %s", told)
+    return told
 
 
 def _companions(path: Path) -> list[Path]:

@@ -19,6 +19,7 @@ from livesignals import checks, conf
 from livesignals.events.record import microseconds
 from livesignals.exceptions import JournalError
 from livesignals.journal import Counts, Indexed, Journal, ProcessReport, Retention
+from livesignals.journal.accounts import OTHER_JOURNAL
 from livesignals.journal.liveness import HEARTBEAT_SECONDS, find_gone, notice_gone, silence
 from livesignals.journal.redis_address import without_password
 from livesignals.transport.layer import channel_layer
@@ -77,6 +78,7 @@ def examine(journal: Journal) -> Diagnosis:
             notice_gone(journal)
             counts, retention = journal.counts(), journal.retention()
             indexed, processes, store = journal.indexed(), journal.processes(), journal.described()
+            findings += drop_findings(counts)
             findings += [*clock_findings(_newest_us(journal), processes), *lag_findings(processes)]
         except JournalError as error:
             findings.append(Finding("error", "journal", str(error), error.hint))
@@ -105,6 +107,19 @@ def _layer(journal: Journal | None) -> Any:
     from channels_redis.pubsub import RedisPubSubChannelLayer
 
     return RedisPubSubChannelLayer(hosts=announcements.hosts, prefix=announcements.prefix)
+
+
+def drop_findings(counts: Counts) -> Iterator[Finding]:
+    """That sends were lost; those in another journal are not."""
+    dropped = {reason: count for reason, count in counts.dropped.items() if reason != OTHER_JOURNAL}
+    if dropped:
+        yield Finding(
+            "warning",
+            "lag",
+            f"{sum(dropped.values()):,} of {counts.captured:,} sends were dropped",
+            f"Reasons: {', '.join(f'{reason} {count:,}' for reason, count in dropped.items())}."
+            " SAMPLE, COUNT and FLOOD leave less to write.",
+        )
 
 
 def settings_findings() -> Iterator[Finding]:

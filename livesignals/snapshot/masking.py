@@ -19,7 +19,7 @@ MAX_REPLACEMENT_CHARS = 1_024
 _SECRET_ANYWHERE = (
     "password passwd passphrase passcode secret token apikey accesskey privatekey credential cookie authorization "
     "signature session csrf bearer signingkey encryptionkey recoverycode backupcode verificationcode securitycode "
-    "accesscode connectionstring querystring"
+    "accesscode connectionstring querystring passwort kennwort creditcard"
 ).split()
 #: As a whole part of a name: api_key, PIN; not keyboard, spinning.
 _SECRET_PARTS = frozenset("pwd pass otp totp mfa pin cvv cvc ssn dsn auth key jwt hmac sid pan iban salt".split())

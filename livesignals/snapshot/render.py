@@ -164,7 +164,8 @@ class Renderer:
                 shown = "str" if self.names_only and not key.isidentifier() else key
                 rendered[self.key(shown)] = self.value(item, key)
             else:
-                rendered[self.key(str(self.value(key)))] = self.value(item)
+                known_by = key.decode("latin-1") if key.__class__ is bytes else ""
+                rendered[self.key(str(self.value(key)))] = self.value(item, known_by)
         if value.more:
             self._leave_out(value.more, rendered)
         return rendered

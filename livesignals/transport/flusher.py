@@ -56,6 +56,8 @@ HEARTBEAT_SECONDS = 10.0
 CLOSE_SECONDS = 5.0
 #: How long a fork waits for the batch that is being written.
 FORK_SECONDS = 0.5
+#: Why what was not written until then is dropped.
+NOT_IN_TIME = "not written in time at exit"
 RETRY_SECONDS = (0.25, 0.5, 1.0, 2.0)
 
 
@@ -182,7 +184,7 @@ class Flusher:
             if thread is not None and thread.is_alive():
                 with suppress(RuntimeError):
                     self._bell.release()
-                thread.join(CLOSE_SECONDS)
+                thread.join(1.5 * CLOSE_SECONDS)  # it stops in time, and then says what it did not write
                 if thread.is_alive():
                     return
             is_in_vain = self._failures and time.monotonic() > self._closes_by
@@ -264,9 +266,23 @@ class Flusher:
     def _write_all(self, deadline: float) -> None:
         while self._has_work() and time.monotonic() < deadline:
             if not self._write_batch() and not self._is_busy:
-                return
+                break
+        if self._is_closed:
+            self._give_up()
         if self._is_closed and self._told != (self._captured.read(), self._dropped.total()):
             self._write([])  # what was dropped last
+
+    def _give_up(self) -> None:
+        """What is not written when the process has to end is dropped, and the log says so."""
+        left = len(self._held) + len(self._retry)
+        self._held, self._retry = [], []
+        with suppress(IndexError):
+            while True:
+                self._buffer.popleft()
+                left += 1
+        if left:
+            self._dropped[NOT_IN_TIME] += left
+            logger.warning("livesignals: %d sends were not written in the time that a process has to end", left)
 
     def _has_work(self) -> bool:
         return bool(self._buffer or self._held or self._retry or self._outcomes) or self._has_counts()

@@ -27,6 +27,14 @@ def test_a_tree_is_told_from_the_top_down_in_the_order_of_begin() -> None:
     assert below(send("other", 1, 1), events) == []
 
 
+def test_what_a_file_says_against_reason_is_shown_once() -> None:
+    """A uid that stands twice in an imported file, and sends that made each other."""
+    events = [send("a", 1, 9), send("a", 2, 9), send("b", 3, 1, parent="a"), send("b", 4, 1, parent="a")]
+    assert names(nested(events)) == [(0, "a"), (1, "b"), (1, "b"), (0, "a")]
+    cycle = [send("x", 1, 1, parent="y"), send("y", 2, 1, parent="x"), send("own", 3, 1, parent="own")]
+    assert sorted(name for _, name in names(nested(cycle))) == ["own", "x", "y"]
+
+
 @given(causes())
 def test_each_send_is_in_the_tree_once_and_below_its_parent(events: list[Event]) -> None:
     """One step deeper, and after it."""

@@ -7,6 +7,7 @@ from textwrap import dedent
 
 import pytest
 
+from livesignals.journal import open_journal
 from tests.transport.programs import START, run, stored
 
 
@@ -169,3 +170,43 @@ def test_a_process_that_ends_waits_for_who_writes(path: Path) -> None:
     """As long as it may take to end: a journal that is busy is not one that is gone."""
     run(BESIDE_A_LONG_WRITE, path, str(path))
     assert numbers(path) == [*range(10)]
+
+
+def test_what_is_not_written_in_time_is_told(path: Path) -> None:
+    """In the log of the process and in the account, by a reason of its own."""
+    program = """
+from livesignals.transport import flusher
+from livesignals.transport.process import get_journal
+assert get_flusher().flush(30)
+journal = get_journal()
+append = journal.append
+def append_slowly(records, report):
+    time.sleep(0.3)
+    return append(records, report)
+journal.append, flusher.CLOSE_SECONDS, flusher.BATCH_SENDS = append_slowly, 2, 1
+send(*range(20))
+"""
+    assert "sends were not written" in run(program, path)
+    journal = open_journal(f"sqlite:///{path}", project="", retain_events=10, retain_bytes=2**20)
+    counts = journal.counts()
+    journal.close()
+    assert list(counts.dropped) == ["not written in time at exit"]
+    assert counts.captured == counts.stored + counts.dropped["not written in time at exit"]
+
+
+@pytest.mark.parametrize("settings", ["{}", "{'COUNT': ['*']}", "{'SAMPLE': {'*': 2}, 'FLOOD': 1}"])
+def test_the_end_of_the_interpreter_is_quiet(path: Path, settings: str) -> None:
+    """A send from a ``__del__`` when modules are gone reaches its receivers, and nothing of ours is on stderr."""
+    chosen = f"from django.conf import settings\nsettings.LIVESIGNALS = {settings}\ndjango.setup()"
+    start = START.replace("django.setup()", chosen)
+    program = """
+from django.contrib.auth.models import User
+from django.db.models.signals import pre_init
+class Late:
+    def __del__(self):
+        numbered.send(sender="late", n=1)
+kept = [Late(), Signal(), User(username="x")]
+kept[1].send(sender="a signal that ends with the program")
+send(*range(3))
+"""
+    assert run(program, path, start=start) == ""

@@ -5,6 +5,7 @@ import re
 import signal
 import sys
 import time
+from argparse import SUPPRESS
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
@@ -108,6 +109,14 @@ class Command(BaseCommand):
             " late processes are. Exits with 1 when something is wrong that is more than a warning.",
         )
         doctor.add_argument("--json", action="store_true", help="one JSON object")
+
+        # Django's own may stand behind the action too; what stands in front of it is not overwritten.
+        for action in actions.choices.values():
+            for option in ("--settings", "--pythonpath"):
+                action.add_argument(option, default=SUPPRESS, help=SUPPRESS)
+            for option in ("--traceback", "--no-color", "--force-color", "--skip-checks"):
+                action.add_argument(option, action="store_true", default=SUPPRESS, help=SUPPRESS)
+            action.add_argument("-v", "--verbosity", type=int, choices=range(4), default=SUPPRESS, help=SUPPRESS)
 
     def run_from_argv(self, argv: list[str]) -> None:
         super().run_from_argv([*argv[:2], *map(_as_argument, argv[2:])])
@@ -350,6 +359,9 @@ _DROPPED = {
     "journal unavailable": "the log of their process says why",
     "cannot be described": "a fault of livesignals: the log of their process has it",
     "process ended": "what a process had not written when it was killed",
+    "not written in time at exit": "a process writes for 5 seconds when it ends: SAMPLE, COUNT or FLOOD what it sends",
+    "journal failed": "a fault of livesignals: the log of their process has it",
+    "stored in another journal": "they are in a journal that was replaced or set aside",
 }
 
 
