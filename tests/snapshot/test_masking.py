@@ -58,7 +58,8 @@ class TestNames:
         "access_token accessToken X-Access-Token api_key apiKey API-KEY apikey x_api_key private_key "
         "aws_access_key_id credentials authorization HTTP_AUTHORIZATION auth cookie HTTP_COOKIE Set-Cookie "
         "sessionid session_key HTTP_X_SESSION_ID csrfmiddlewaretoken SENTRY_DSN dsn signature jwt salt ssn "
-        "iban passphrase QUERY_STRING key hmac_key recovery_code creditCard credit_card_number passwort kennwort2".split(),
+        "iban passphrase QUERY_STRING key hmac_key recovery_code creditCard credit_card "
+        "passwort kennwort2".split(),
     )
     def test_a_secret_name_hides_its_value(self, name: str, show: Show) -> None:
         """Whatever its case and separators, as an argument, in a dict, and whatever the value is."""
