@@ -74,7 +74,7 @@ def test_a_wrong_filter_is_told_under_the_column_and_the_last_valid_one_stays(da
     hand.send("valid")
     go_live(dashboard, "?q=sender:valid")
     expect_rows(dashboard, 1)
-    type_filter(dashboard, "sender:valid dur>5x")
+    dashboard.page.locator("#filter").fill("sender:valid dur>5x")  # at once: what is typed slowly is valid in between
     error = dashboard.page.locator("#filter-error")
     expect(error).to_be_visible()
     expect(error).to_contain_text("us, ms, s, m, h")
