@@ -105,7 +105,8 @@ def test_customers_log_in_buy_fail_and_edit_through_http(shop_folder: ShopFolder
         with shop_folder.visit("--rate", "40") as traffic:
             for condition in wanted:
                 until(partial(shop_folder.served_more_than, 0, condition), traffic)
-        assert "Traceback" not in server.output()
+            said = server.output()  # before they leave: Django tells of a page that nobody waits for any more
+        assert "Traceback" not in said, said
     assert shop_folder.count("status = 403") == 0
     assert shop_folder.count("duration_ms <= 0") == 0
 

@@ -16,6 +16,7 @@ const [silence, liveButton, loop, evicted, nearest] = ["silence", "live", "loop"
 let latest = null; // the newest moment that is retained, µs
 let range = null; // {first, last, from, to}
 let told = null; // the place that the server told last
+let asked = null; // the speed that was chosen and that the server has not said yet
 let nearestId = null;
 let writtenAt = 0;
 
@@ -44,7 +45,8 @@ export function changeSpeed(by) {
 }
 
 function sendSpeed() {
-  send({ type: "speed", speed: speed.value === "max" ? "max" : Number(speed.value) });
+  asked = speed.value;
+  send({ type: "speed", speed: asked === "max" ? "max" : Number(asked) });
 }
 
 playButton.addEventListener("click", () => {
@@ -88,11 +90,11 @@ position.addEventListener("blur", showPosition);
 
 // A reader of this socket knows only what its hello said: nothing, while the page is live.
 on("open", () => {
+  if (asked || (!standing.replay && speed.value !== "1")) sendSpeed();
   if (standing.replay) return;
   range = null;
   place(null, null);
   showRange({ loop: false });
-  if (speed.value !== "1") sendSpeed();
 });
 
 on("replay", (message) => {
@@ -151,7 +153,8 @@ function showDeck({ playing, speed: said, silence: silent }) {
   const words = playing ? playButton.dataset.pause : playButton.dataset.play;
   playButton.setAttribute("aria-label", words);
   playButton.title = `${words} (Space)`;
-  speed.value = String(said);
+  if (asked === String(said)) asked = null;
+  if (asked === null) speed.value = String(said); // another one was said before the choice was heard
   silence.hidden = silent === null;
   if (silent !== null) {
     const words = fill(silence.dataset.words, { time: length(silent) });
