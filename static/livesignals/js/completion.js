@@ -14,6 +14,7 @@ let request = 0; // the latest; answers to others come too late
 let asked = null; // the text and the caret that it was about
 let options = [];
 let active = -1;
+let pressed = null; // the option under the pointer when it went down; another answer may come before it goes up
 let timer = null;
 let accepting = false;
 
@@ -87,8 +88,7 @@ function move(to) {
   field.setAttribute("aria-activedescendant", option.id);
 }
 
-function accept(n) {
-  const { insert, begin } = options[n];
+function accept({ insert, begin }) {
   const isHere = field.value.slice(0, begin) === asked.value.slice(0, begin) && field.selectionStart >= begin;
   hide();
   if (!isHere) return; // something else was typed meanwhile
@@ -109,8 +109,8 @@ field.addEventListener("input", () => {
 const keys = {
   ArrowDown: () => (isOpen() ? move(active + 1) : ask(true)),
   ArrowUp: () => isOpen() && move(active < 0 ? -1 : active - 1),
-  Enter: () => isOpen() && active >= 0 && accept(active),
-  Tab: () => isOpen() && accept(Math.max(active, 0)),
+  Enter: () => isOpen() && active >= 0 && accept(options[active]),
+  Tab: () => isOpen() && accept(options[Math.max(active, 0)]),
   Escape: () => isOpen() && hide(),
 };
 
@@ -128,9 +128,12 @@ field.addEventListener("keydown", (event) => {
 field.addEventListener("blur", hide);
 field.addEventListener("click", () => isOpen() && ask());
 
-list.addEventListener("pointerdown", (event) => event.preventDefault()); // the field keeps the focus
+list.addEventListener("pointerdown", (event) => {
+  event.preventDefault(); // the field keeps the focus
+  pressed = options[[...list.children].indexOf(event.target.closest("li"))] ?? null;
+});
 
-list.addEventListener("click", ({ target }) => {
-  const option = target.closest("li");
-  if (option) accept([...list.children].indexOf(option));
+list.addEventListener("click", () => {
+  if (pressed) accept(pressed);
+  pressed = null;
 });
