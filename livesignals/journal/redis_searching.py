@@ -182,7 +182,7 @@ class Searcher(Reader):
         def of(span: Span) -> Ids:
             if span.segment is None or filter.is_empty:
                 return ids_of(view, span.low, span.high, downwards=downwards)
-            ids = span.ids(filter.candidates(span.segment).maybe & span.within)
+            ids = span.ids(span.segment.candidates(filter).maybe & span.within)
             return reversed(ids) if downwards else ids
 
         pinned = ids_of(view, low, min(high, view.bounds.first - 1), downwards=downwards)
@@ -200,7 +200,7 @@ class Searcher(Reader):
         """Events of a span that the filter holds; only those that *narrowed* leaves."""
         doubtful: Ids = range(span.low, span.high + 1)
         if span.segment is not None:
-            sure, maybe = filter.candidates(span.segment)
+            sure, maybe = span.segment.candidates(filter)
             yield from narrowed(span.ids(sure & span.within))
             doubtful = span.ids(maybe & ~sure & span.within)
         yield from self._matching_ids(filter, view, narrowed(doubtful))

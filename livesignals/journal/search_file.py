@@ -13,6 +13,8 @@ from typing import Any, NamedTuple, cast
 import apsw
 from msgspec import json
 
+from livesignals.filters import Filter
+from livesignals.filters.candidates import Candidates
 from livesignals.journal.search_columns import ClosedColumn, Ends
 from livesignals.journal.search_segment import OpenSegment, Segment
 from livesignals.journal.sqlite_file import identity, make_file
@@ -23,6 +25,8 @@ BUSY_MS = 500
 CACHE_KIB = 16_384
 PAGE_BYTES = 16_384
 WAL_BYTES = 4 * 2**20
+#: What so many pairs of a segment and a filter gave is remembered, of at most 4 KiB each.
+MAX_FOUND = 2_048
 
 _TABLES = """
 CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
@@ -52,6 +56,7 @@ class SearchFile:
         self.path = path
         self.epoch = epoch
         self._heads: dict[int, Any] = {}  # what `ClosedSegment` begins with
+        self._found: dict[tuple[int, Filter], Candidates] = {}  # the pair asked for last at the end
         if make and not path.exists():
             make_file(path)
         self._identity = identity(path)
@@ -115,7 +120,7 @@ class SearchFile:
             *sets, is_sorted, lowest, highest, names = row
             whole = [int.from_bytes(each, "little") for each in sets]
             head = self._heads[number] = (*whole, bool(is_sorted), lowest, highest, _decode_names(names))
-        return ClosedSegment(self._connection, number, *head)
+        return ClosedSegment(self._connection, self._found, number, *head)
 
     def add(self, segment: "Prepared") -> None:
         """Store a segment, unless another process did."""
@@ -170,6 +175,7 @@ class ClosedSegment(Segment):
     def __init__(
         self,
         connection: apsw.Connection,
+        found: dict[tuple[int, Filter], Candidates],
         number: int,
         everything: int,
         loose: int,
@@ -181,6 +187,7 @@ class ClosedSegment(Segment):
         names: dict[str, Ends | None],
     ) -> None:
         self._connection = connection
+        self._found = found
         self.number = number
         self.everything, self.loose, self.unsettled, self.cut = everything, loose, unsettled, cut
         self.is_sorted, self.lowest, self.highest = is_sorted, lowest, highest
@@ -194,6 +201,14 @@ class ClosedSegment(Segment):
             blob = self._connection.execute("SELECT times FROM segments WHERE number = ?", (self.number,)).get
             self._times = array("q", blob)
         return self._times
+
+    def candidates(self, filter: Filter) -> Candidates:
+        """Kept, since facets, histogram and pages ask for the same, and again and again."""
+        found = self._found.pop((self.number, filter), None) or super().candidates(filter)
+        self._found[self.number, filter] = found
+        if len(self._found) > MAX_FOUND:
+            del self._found[next(iter(self._found))]  # asked for the longest ago
+        return found
 
     def named(self, name: str) -> ClosedColumn | None:
         if name not in self._names:

@@ -11,8 +11,8 @@ from typing import Any
 
 from livesignals.events import Event
 from livesignals.events.record import microseconds
-from livesignals.filters import FIELDS
-from livesignals.filters.candidates import CONTAINER, INSTANCE, ITEMS, NULL
+from livesignals.filters import FIELDS, Filter
+from livesignals.filters.candidates import CONTAINER, INSTANCE, ITEMS, NULL, Candidates
 from livesignals.filters.flags import FLAGS, SLOW_US
 from livesignals.filters.sources import Each, One
 from livesignals.filters.text import TEXT_LIMIT, cause_text, fold, scalar_text
@@ -50,6 +50,10 @@ class Segment:
     def first(self) -> int:
         """The id of the event at place 0."""
         return self.number * SEGMENT_EVENTS + 1
+
+    def candidates(self, filter: Filter) -> Candidates:
+        """The events that the filter holds, as far as the segment tells."""
+        return filter.candidates(self)
 
     def column(self, name: str) -> Column:
         if name == "id":

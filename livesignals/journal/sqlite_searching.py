@@ -241,7 +241,7 @@ class Searcher:
         if span.segment is None or filter.is_empty:
             yield from self._scanned(filter, span, limit, downwards=downwards)
             return
-        ids = span.ids(filter.candidates(span.segment).maybe & span.within)
+        ids = span.ids(span.segment.candidates(filter).maybe & span.within)
         if downwards:
             ids.reverse()
         rows = min(max(2 * limit, 64), CHUNK_ROWS)
@@ -285,7 +285,7 @@ class Searcher:
     def _held(self, filter: Filter, span: Span) -> int:
         """The events of an indexed span that the filter holds; those in doubt are looked at."""
         assert span.segment is not None
-        sure, maybe = filter.candidates(span.segment)
+        sure, maybe = span.segment.candidates(filter)
         within = span.within
         doubtful = span.ids(maybe & ~sure & within)
         found = [0]

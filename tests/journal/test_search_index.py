@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from livesignals.events import Error, ReceiverCall
+from livesignals.events import Error, ReceiverCall, Transaction
 from livesignals.filters import parse
-from livesignals.journal import FACETS, Journal, open_journal
+from livesignals.journal import FACETS, Journal, Outcome, open_journal
 from livesignals.journal.search_columns import SEGMENT_EVENTS
 from tests.journal.building import Sender, make_event, make_events
 from tests.journal.conftest import OpenAt
@@ -124,6 +124,22 @@ def test_an_index_changes_no_answer(path: Path, search_path: Path, plain: Path, 
     assert (indexed.events, indexed.bytes > 0) == (COUNT, True)
     for text in FILTERS:
         assert answers(journal, text) == answers(without, text), text
+
+
+def test_the_end_of_a_transaction_is_found_though_the_same_was_asked_before(tmp_path: Path, open_at: OpenAt) -> None:
+    """What an index has once told of a filter is kept; what can change is not."""
+    journal = open_at(tmp_path / "another.sqlite3")
+    pending = Transaction(db="default", state="pending", id="t")
+    Sender(journal).append([make_event(transaction=pending), *make_events(SEGMENT_EVENTS)])
+    index(journal)
+    rolled_back, others = parse("is:rolledback"), parse("-is:rolledback")
+    for _ in range(2):
+        assert journal.search(rolled_back, None, 5).events == []
+    assert len(journal.search(others, SEGMENT_EVENTS, SEGMENT_EVENTS).events) == SEGMENT_EVENTS - 1
+    journal.resolve([Outcome("t", "rolled_back")])
+    assert [event.id for event in journal.search(rolled_back, None, 5).events] == [1]
+    assert [count for _, count in journal.facets(rolled_back, ["signal"], 5).counts["signal"]] == [1]
+    assert len(journal.search(others, SEGMENT_EVENTS, SEGMENT_EVENTS).events) == SEGMENT_EVENTS - 2
 
 
 def test_who_only_reads_uses_what_is_there(path: Path, search_path: Path, open_at: OpenAt) -> None:
