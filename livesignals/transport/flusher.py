@@ -28,6 +28,7 @@ from livesignals.capture.sends import begin_anew, next_number
 from livesignals.capture.transactions import Outcome
 from livesignals.events import Record
 from livesignals.exceptions import JournalBusy, JournalError
+from livesignals.logs import journal_trouble
 from livesignals.transport.endings import at_end_of_child
 
 if TYPE_CHECKING:
@@ -385,7 +386,7 @@ class Flusher:
         if self._failures:
             self._failures = 0
             self._overflow_reason = "buffer full"
-            logger.warning("livesignals: the journal can be used again")
+            journal_trouble.over()
         self._look_for_gone()
         return True
 
@@ -404,8 +405,8 @@ class Flusher:
             logger.exception("livesignals could not look for processes that are gone")
 
     def _wait_for_journal(self, error: JournalError) -> None:
+        journal_trouble.met(f"livesignals: {error} {error.hint}")
         if not self._failures:
-            logger.warning("livesignals: %s %s", error, error.hint)
             self._overflow_reason = "journal unavailable"
         self._is_busy = isinstance(error, JournalBusy)  # the process that ends tries as long as it may
         delay = RETRY_SECONDS[min(self._failures, len(RETRY_SECONDS) - 1)]
