@@ -57,8 +57,9 @@ HEARTBEAT_SECONDS = 10.0
 CLOSE_SECONDS = 5.0
 #: How long a fork waits for the batch that is being written.
 FORK_SECONDS = 0.5
-#: Why what was not written until then is dropped.
+#: Why what was not written until then is dropped, and what does not fit into the buffer.
 NOT_IN_TIME = "not written in time at exit"
+UNAVAILABLE = "journal unavailable"
 RETRY_SECONDS = (0.25, 0.5, 1.0, 2.0)
 
 
@@ -98,6 +99,7 @@ class Flusher:
         self._overflow_counted = 0
         self._stored = 0
         self._told = 0, 0  # captured and dropped, in the last report
+        self._accounted = 0  # dropped, in the last report that was stored
         self._looks_at = 0.0  # of time.monotonic, whether other processes are still there
         self._held: list[Send] = []
         self._outcomes: deque[Outcome] = deque(maxlen=BUFFER_SENDS)
@@ -105,6 +107,7 @@ class Flusher:
         self._is_hurried = False
         self._retry: list[Record] = []
         self._failures = 0
+        self._problem = ""
         self._is_busy = False
         self._bell = _held_lock()
         self._is_idle = True
@@ -274,16 +277,24 @@ class Flusher:
             self._write([])  # what was dropped last
 
     def _give_up(self) -> None:
-        """What is not written when the process has to end is dropped, and the log says so."""
+        """What is not written when the process has to end is dropped. The log says so: a report may not be able to."""
         left = len(self._held) + len(self._retry)
         self._held, self._retry = [], []
         with suppress(IndexError):
             while True:
                 self._buffer.popleft()
                 left += 1
+        is_away = self._failures > 0 and not self._is_busy
         if left:
-            self._dropped[NOT_IN_TIME] += left
-            logger.warning("livesignals: %d sends were not written in the time that a process has to end", left)
+            self._dropped[UNAVAILABLE if is_away else NOT_IN_TIME] += left
+        self._count_overflow()
+        if is_away and (lost := self._dropped.total() - self._accounted):
+            self._accounted = self._dropped.total()  # what is sent later is lost on top of it
+            why = f"the journal could not be used when the process ended: {self._problem}"
+            logger.warning("livesignals: sends that were lost: %d; %s", lost, why)
+        elif left:
+            why = "they could not be written in the time that a process has to end"
+            logger.warning("livesignals: sends that were lost: %d; %s", left, why)
 
     def _has_work(self) -> bool:
         return bool(self._buffer or self._held or self._retry or self._outcomes) or self._has_counts()
@@ -382,6 +393,7 @@ class Flusher:
             self._retry = []
             return False
         self._stored += len(records)
+        self._accounted = self._told[1]
         self._retry = []
         if self._failures:
             self._failures = 0
@@ -407,7 +419,8 @@ class Flusher:
     def _wait_for_journal(self, error: JournalError) -> None:
         journal_trouble.met(f"livesignals: {error} {error.hint}")
         if not self._failures:
-            self._overflow_reason = "journal unavailable"
+            self._overflow_reason = UNAVAILABLE
+        self._problem = str(error)
         self._is_busy = isinstance(error, JournalBusy)  # the process that ends tries as long as it may
         delay = RETRY_SECONDS[min(self._failures, len(RETRY_SECONDS) - 1)]
         self._failures += 1
@@ -421,10 +434,7 @@ class Flusher:
 
         if self._pid_ticks is None:
             self._pid_ticks = pid_ticks()
-        overflowed = self._overflowed.read()
-        if overflowed > self._overflow_counted:
-            self._dropped[self._overflow_reason] += overflowed - self._overflow_counted
-            self._overflow_counted = overflowed
+        self._count_overflow()
         describer = self._get_describer()
         dropped = dict(self._dropped)
         captured = self._captured.read()
@@ -443,6 +453,12 @@ class Flusher:
             dropped=dropped,
             buffered=captured - self._stored - writing - sum(dropped.values()),
         )
+
+    def _count_overflow(self) -> None:
+        overflowed = self._overflowed.read()
+        if overflowed > self._overflow_counted:
+            self._dropped[self._overflow_reason] += overflowed - self._overflow_counted
+            self._overflow_counted = overflowed
 
     def _get_journal(self) -> "Journal":
         if self._journal is None:
