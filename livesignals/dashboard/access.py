@@ -10,7 +10,7 @@ import socket
 from collections.abc import Callable
 from importlib import import_module
 from io import BytesIO
-from ipaddress import ip_address
+from ipaddress import IPv4Address, ip_address
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -146,7 +146,7 @@ def _own_address(request: HttpRequest) -> str:
         address = ip_address(server[0].partition("%")[0])
     except (TypeError, ValueError):
         return ""
-    if address.version == 4:
+    if isinstance(address, IPv4Address):
         return str(address)
     return str(address.ipv4_mapped or f"[{address}]")
 
