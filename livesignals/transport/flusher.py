@@ -57,6 +57,8 @@ HEARTBEAT_SECONDS = 10.0
 CLOSE_SECONDS = 5.0
 #: How long a fork waits for the batch that is being written.
 FORK_SECONDS = 0.5
+#: How much longer for what is imported for the first one: of a module that is half there the child keeps the half.
+IMPORT_SECONDS = 5.0
 #: Why what was not written until then is dropped, and what does not fit into the buffer.
 NOT_IN_TIME = "not written in time at exit"
 UNAVAILABLE = "journal unavailable"
@@ -112,6 +114,7 @@ class Flusher:
         self._bell = _held_lock()
         self._is_idle = True
         self._is_forking = False
+        self._is_importing = False
         self._is_closed = False
         self._thread: threading.Thread | None = None
         self._thread_lock = threading.Lock()
@@ -228,10 +231,12 @@ class Flusher:
         thread = self._thread
         if thread is not None and thread.is_alive():
             self._ring()
-            deadline = time.monotonic() + FORK_SECONDS
             thread.join(FORK_SECONDS)
-            if thread.native_id == threading.get_native_id():
-                return  # a greenlet
+            if self._is_importing:
+                thread.join(IMPORT_SECONDS)
+            if thread.is_alive() or thread.native_id == threading.get_native_id():
+                return  # it is still writing, or is a greenlet
+            deadline = time.monotonic() + FORK_SECONDS
             # Before Python 3.13, join returns a moment before the system's thread is gone, and a fork would warn of it.
             while os.path.exists(f"/proc/self/task/{thread.native_id}") and time.monotonic() < deadline:
                 time.sleep(0.0005)
@@ -462,18 +467,26 @@ class Flusher:
 
     def _get_journal(self) -> "Journal":
         if self._journal is None:
-            if not self._is_ahead_of_journal:
-                # What is registered last is called first before a fork: there the thread must be through with the
-                # journal before the journal closes. Called twice, our part does nothing the second time.
-                import_module("livesignals.journal")
-                self._is_ahead_of_journal = True
-                self._register_at_fork()
-            self._journal = self._open_journal()
+            self._is_importing = True
+            try:
+                if not self._is_ahead_of_journal:
+                    # What is registered last is called first before a fork: there the thread must be through with the
+                    # journal before the journal closes. Called twice, our part does nothing the second time.
+                    import_module("livesignals.journal.liveness")
+                    self._is_ahead_of_journal = True
+                    self._register_at_fork()
+                self._journal = self._open_journal()
+            finally:
+                self._is_importing = False
         return self._journal
 
     def _get_describer(self) -> "Describer":
         if self._describer is None:
-            self._describer = self._make_describer()
+            self._is_importing = True
+            try:
+                self._describer = self._make_describer()
+            finally:
+                self._is_importing = False
         return self._describer
 
 
