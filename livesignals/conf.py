@@ -24,7 +24,8 @@ REDIS_SCHEMES = (
     *("redis://", "rediss://", "unix://"),
     *("redis+sentinel://", "rediss+sentinel://", "redis+cluster://", "rediss+cluster://"),
 )
-JOURNAL_SCHEMES = ("sqlite:///", "memory:", *REDIS_SCHEMES)
+_FILE = "sqlite:///"
+JOURNAL_SCHEMES = (_FILE, "memory:", *REDIS_SCHEMES)
 
 #: What EDITOR may name, and the URL that opens a place there.
 EDITORS = {
@@ -116,7 +117,9 @@ def instruments_templates(settings: Settings) -> bool:
 
 
 def journal_url(settings: Settings) -> str:
-    """Where the journal is. The environment wins over the settings.
+    """Where the journal is. The environment wins over the settings; a path is absolute, or begins with a ``~``.
+
+    A relative one is below the project's root, as the journal is by default: so commands find it that run elsewhere.
 
     Raises :class:`ConfigurationError` when the environment names none.
     """
@@ -127,7 +130,9 @@ def journal_url(settings: Settings) -> str:
             "A URL such as sqlite:////var/lib/app/journal.sqlite3 (four slashes for an absolute path),"
             " redis://host:6379/0 or memory:.",
         )
-    return url or settings.journal or f"sqlite:///{project_folder() / 'journal.sqlite3'}"
+    url = url or settings.journal or f"{_FILE}{project_folder() / 'journal.sqlite3'}"
+    path = url.removeprefix(_FILE)
+    return url if path == url or path.startswith("~") or not path else f"{_FILE}{project_root() / path}"
 
 
 def project_root() -> Path:

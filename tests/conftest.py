@@ -28,6 +28,7 @@ CHROMIUM_ARGUMENTS = [
 def calm() -> None:
     """What one test has brought into the log is no news for the next."""
     logs.calm.kinds.clear()
+    logs.journal_trouble.forget()
 
 
 @pytest.fixture(scope="session")

@@ -230,6 +230,22 @@ class TestWhereTheJournalIs:
         monkeypatch.setenv("LIVESIGNALS_JOURNAL", "")
         assert conf.journal_url(conf.Settings(journal="memory:")) == "memory:"
 
+    @pytest.mark.parametrize("path", ["journals/j.sqlite3", "j.sqlite3", "../j.sqlite3"])
+    def test_a_relative_path_is_the_same_wherever_a_command_is_started(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, path: str
+    ) -> None:
+        """Below the project's root, as the journal is by default; from the environment too."""
+        monkeypatch.chdir(tmp_path)
+        expected = f"sqlite:///{conf.project_root() / path}"
+        assert conf.journal_url(conf.Settings(journal=f"sqlite:///{path}")) == expected
+        monkeypatch.setenv(conf.ENVIRONMENT_JOURNAL, f"sqlite:///{path}")
+        assert conf.journal_url(conf.Settings(journal="memory:")) == expected
+
+    @pytest.mark.parametrize("url", ["sqlite:///~/j.sqlite3", "sqlite:////srv/j.sqlite3", "sqlite:///", "memory:"])
+    def test_what_is_no_relative_path_stays_as_it_is(self, url: str) -> None:
+        """Absolute, of a person's home, missing, or no file at all."""
+        assert conf.journal_url(conf.Settings(journal=url)) == url
+
     @pytest.mark.parametrize("scheme", conf.REDIS_SCHEMES)
     def test_it_may_be_in_redis(self, monkeypatch: pytest.MonkeyPatch, scheme: str) -> None:
         """Wherever that is."""

@@ -2,6 +2,7 @@
 
 import logging
 import threading
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -14,6 +15,7 @@ from livesignals.exceptions import JournalUnavailable
 from livesignals.logs import Calm
 from livesignals.transport.feed import Feed, Problem
 from tests.capture.conftest import capturing
+from tests.transport.programs import run
 
 
 class Log:
@@ -120,6 +122,91 @@ class TestCalm:
             thread.join()
         assert set(log.said) >= {f"number {number}" for number in range(100)}
         assert len(log.said) < 200
+
+
+class TestTrouble:
+    """The log's own words, with its filter, and a clock that the test moves."""
+
+    END = "it can be used again"
+
+    @pytest.fixture
+    def trouble(self, log: Log, monkeypatch: pytest.MonkeyPatch) -> logs.Trouble:
+        monkeypatch.setattr(logs, "logger", log.logger)
+        return logs.Trouble(self.END)
+
+    @staticmethod
+    def happen(trouble: logs.Trouble, what: str, tries: int = 3) -> None:
+        for _ in range(tries):
+            trouble.met(what)
+        trouble.over()
+        trouble.over()
+
+    def test_each_that_is_told_has_its_end_told(self, log: Log, trouble: logs.Trouble) -> None:
+        """Though another one ended a moment ago, or the same a little less than a minute ago."""
+        self.happen(trouble, "locked")
+        log.now += 10
+        self.happen(trouble, "full")
+        assert log.said == ["locked", self.END, "full", self.END]
+        trouble.met("away")
+        log.now += 59
+        trouble.over()
+        log.now += 1
+        self.happen(trouble, "away")
+        assert log.said[4:] == ["away", self.END, "away", self.END]
+
+    def test_what_comes_and_goes_is_told_once_a_minute(self, log: Log, trouble: logs.Trouble) -> None:
+        """With its end; those between are counted, once each however often they were met."""
+        for _ in range(100):
+            self.happen(trouble, "locked")
+            log.now += 0.5
+        assert log.said == ["locked", self.END]
+        log.now += 60
+        self.happen(trouble, "locked")
+        assert log.said[2:] == ["locked (and 99 more like it before)", self.END]
+
+    def test_what_comes_again_too_soon_and_lasts_is_told_in_the_end(self, log: Log, trouble: logs.Trouble) -> None:
+        """The last line is never that all is well while it is not; nor is it said again each minute."""
+        self.happen(trouble, "locked")
+        for _ in range(600):
+            log.now += 1
+            trouble.met("locked")
+        assert log.said == ["locked", self.END, "locked"]
+        trouble.over()
+        assert log.said[3:] == [self.END]
+
+    def test_a_fault_of_ours_has_its_traceback(self, log: Log, trouble: logs.Trouble) -> None:
+        """At its own level, and its end is told as well."""
+        seen: list[logging.LogRecord] = []
+        log.logger.handlers[0].emit = seen.append  # type: ignore[method-assign, assignment]
+        for _ in range(2):
+            try:
+                raise ZeroDivisionError
+            except ZeroDivisionError:
+                trouble.met("following failed", is_fault=True)
+        trouble.over()
+        assert [(record.levelname, record.getMessage()) for record in seen] == [
+            ("ERROR", "following failed"),
+            ("WARNING", self.END),
+        ]
+        assert seen[0].exc_info is not None
+        assert seen[0].exc_info[0] is ZeroDivisionError
+
+
+FORKED = """
+from livesignals import logs
+logs.journal_trouble.met("livesignals: the disk is full")
+if os.fork() == 0:
+    logs.calm.kinds.clear()
+    logs.journal_trouble.over()
+    logs.journal_trouble.met("livesignals: the disk is full")
+    sys.exit()
+os.wait()
+"""
+
+
+def test_a_child_tells_its_own(tmp_path: Path) -> None:
+    """What the parent had told before the fork is news there, and no end of it is told."""
+    assert run(FORKED, tmp_path / "journal.sqlite3") == 2 * "livesignals: the disk is full\n"
 
 
 def test_the_filter_is_on_our_logger_once() -> None:

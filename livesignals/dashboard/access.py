@@ -6,10 +6,13 @@ Two ways in: the one-time link that a server on this machine prints, and being a
 
 import hmac
 import secrets
+import socket
 from collections.abc import Callable
 from importlib import import_module
 from io import BytesIO
+from ipaddress import IPv4Address, ip_address
 from typing import Any
+from urllib.parse import urlsplit
 
 from django.apps import apps
 from django.conf import settings as django_settings
@@ -17,6 +20,7 @@ from django.core import signing
 from django.core.exceptions import DisallowedHost, ImproperlyConfigured
 from django.core.handlers.asgi import ASGIRequest
 from django.http import HttpRequest
+from django.http.request import split_domain_port, validate_host
 from django.utils.module_loading import import_string
 
 from livesignals import conf
@@ -39,6 +43,7 @@ class OneTimeLinks:
         self.base_url = base_url
         self.cookie = cookie
         self.announce = announce
+        self.hosts = {split_domain_port(urlsplit(base_url).netloc)[0], *LOOPBACK, *_own_names()}
         self._token = secrets.token_urlsafe(24)
 
     @property
@@ -82,7 +87,7 @@ def page_request(scope: dict[str, Any]) -> HttpRequest:
 def is_served(request: HttpRequest, links: OneTimeLinks | None) -> bool:
     """Whether there is a dashboard for anybody at the host that this request names."""
     try:
-        return conf.is_enabled(conf.read()) and _is_known_host(request, links)
+        return conf.is_enabled(conf.read()) and is_known_host(request, links)
     except ConfigurationError:
         return False  # the system check says what is wrong
 
@@ -108,17 +113,42 @@ def is_same_origin(request: HttpRequest, origin: str) -> bool:
     return origin.lower() == f"{request.scheme}://{request.headers.get('Host', '')}".lower()
 
 
-def _is_known_host(request: HttpRequest, links: OneTimeLinks | None) -> bool:
-    if links is not None:
-        # A name that somebody else's DNS points here is not ours, whatever ALLOWED_HOSTS says.
-        host = request.headers.get("Host", "")
-        ours = links.base_url.split("://", 1)[1].split("/", 1)[0]
-        return host == ours or host.rpartition(":")[0] in LOOPBACK or host in LOOPBACK
-    try:
-        request.get_host()
-    except DisallowedHost:
+def is_known_host(request: HttpRequest, links: OneTimeLinks | None) -> bool:
+    """Whether the Host is one that the dashboard answers at.
+
+    Mounted that is the project's ALLOWED_HOSTS. A server that prints links goes by its own names and addresses too, and
+    not by "*": a name that somebody else's DNS points here would let the pages of that name read all there is.
+    """
+    if links is None:
+        try:
+            request.get_host()
+        except DisallowedHost:
+            return False
+        return True
+    domain, _ = split_domain_port(request.headers.get("Host", ""))
+    if not domain:
         return False
-    return True
+    allowed = [pattern for pattern in django_settings.ALLOWED_HOSTS if pattern != "*"]
+    return domain in links.hosts or domain == _own_address(request) or validate_host(domain, allowed)
+
+
+def _own_names() -> set[str]:
+    """What this machine is called: as it is, without its domain, and by mDNS."""
+    name = socket.gethostname().lower()
+    short = name.partition(".")[0]
+    return {name, short, f"{short}.local"}
+
+
+def _own_address(request: HttpRequest) -> str:
+    """The address of this machine that the request came to, as a Host header has it; "" if it came by no network."""
+    server = request.scope.get("server")  # type: ignore[attr-defined]  # they all come by ASGI
+    try:
+        address = ip_address(server[0].partition("%")[0])
+    except (TypeError, ValueError):
+        return ""
+    if isinstance(address, IPv4Address):
+        return str(address)
+    return str(address.ipv4_mapped or f"[{address}]")
 
 
 def _add_user(request: HttpRequest) -> None:

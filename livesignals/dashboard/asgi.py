@@ -67,12 +67,17 @@ class Dashboard:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         path = scope.get("path", "")
         is_ours = scope["type"] in ("http", "websocket") and path.startswith(self.prefix)
-        if not is_ours and self.application is not None:
+        if await self._lacks_slash(scope):
+            query = scope.get("query_string", b"").decode("latin1")
+            response: HttpResponseBase = HttpResponseRedirect(f"{self.prefix}?{query}" if query else self.prefix)
+            _secure(response)
+            await _send_response(response, receive, send, is_head=scope["method"] == "HEAD")
+        elif not is_ours and self.application is not None:
             await self.application(scope, receive, send)
         elif scope["type"] == "http":
             with muted():
                 if path.removeprefix(self.prefix) in ("health", "health/"):
-                    response: HttpResponseBase = await self._health(scope)
+                    response = await self._health(scope)
                 else:
                     response = await sync_to_async(self._respond, thread_sensitive=False)(scope)
                 await _send_response(response, receive, send, is_head=scope["method"] == "HEAD")
@@ -85,13 +90,20 @@ class Dashboard:
     async def _health(self, scope: Scope) -> HttpResponse:
         """For probes, which nobody signs in."""
         if not access.is_served(access.page_request(scope), self.links):
-            response = self._not_found()
+            response = self._not_found(access.page_request(scope))
         elif scope["method"] not in ("GET", "HEAD"):
             response = _not_allowed()
         else:
             response = await self._probe.answer(get_feed())
         _secure(response)
         return response
+
+    async def _lacks_slash(self, scope: Scope) -> bool:
+        """Whether who may look asks for the page without the slash at its end. To others that path says nothing."""
+        if scope["type"] != "http" or scope["method"] not in ("GET", "HEAD") or f"{scope['path']}/" != self.prefix:
+            return False
+        with muted():
+            return await self._may_look(scope)
 
     # HTTP, on a worker thread
 
@@ -101,7 +113,7 @@ class Dashboard:
             with translation.override(self._language(request)):
                 response = self._answer(request)
         except (Resolver404, Http404, SuspiciousOperation, RecordingError):
-            response = self._not_found()
+            response = self._not_found(request)
         except Exception:
             logger.exception("livesignals could not answer %s", request.path)
             response = HttpResponse("The server's log says why.\n", status=500, content_type="text/plain")
@@ -115,7 +127,7 @@ class Dashboard:
         if redeemed is not None:
             return redeemed
         if not self._may_look_now(request):
-            return self._not_found()
+            return self._not_found(request)
         source, path = sources.resolve(request.path.removeprefix(self.prefix))
         sources.put_source(request, source, self.prefix)
         match = get_resolver(URLCONF).resolve("/" + path)
@@ -123,23 +135,26 @@ class Dashboard:
         return response
 
     def _redeem(self, request: HttpRequest) -> HttpResponseBase | None:
-        """The answer to a one-time link: a cookie, and the page without the token in its address."""
+        """The answer to a one-time link: a cookie, and the page without the token in its address.
+
+        HEAD opens nothing: what only looks whether there is something at a link, as chats do, must not use it up.
+        """
         token = request.GET.get(access.TOKEN_PARAMETER)
-        if self.links is None or token is None or request.path != self.prefix:
+        if request.method == "HEAD" or self.links is None or token is None or request.path != self.prefix:
             return None
         if not access.is_served(request, self.links):
-            return self._not_found()
+            return self._not_found(request)
         if self._may_look_now(request):
             return HttpResponseRedirect(request.path)
         cookie = self.links.redeem(token)
         if cookie is None:
-            return self._not_found()
+            return self._not_found(request)
         response = HttpResponseRedirect(request.path)
         response.set_cookie(
             self.links.cookie,
             cookie,
             max_age=access.COOKIE_SECONDS,
-            path=self.prefix,
+            path=self.prefix.rstrip("/") or "/",
             httponly=True,
             samesite="Strict",
             secure=request.is_secure(),
@@ -149,9 +164,14 @@ class Dashboard:
     def _language(self, request: HttpRequest) -> str:
         return language_of(request, is_alone=self.links is not None and self.application is None)
 
-    def _not_found(self) -> HttpResponse:
-        hint = "\nOpen the link that the server printed in its terminal; each works once.\n" if self.links else "\n"
-        return HttpResponse("Not found." + hint, status=404, content_type="text/plain; charset=utf-8")
+    def _not_found(self, request: HttpRequest) -> HttpResponse:
+        if self.links is None:
+            hint = ""
+        elif access.is_known_host(request, self.links):
+            hint = "Open the link that the server printed in its terminal; each works once.\n"
+        else:
+            hint = "This server answers at its own addresses and host name; name any other in ALLOWED_HOSTS.\n"
+        return HttpResponse(f"Not found.\n{hint}", status=404, content_type="text/plain; charset=utf-8")
 
     # WebSocket, on the event loop
 

@@ -4,12 +4,19 @@ import errno
 import os
 import socket
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 from livesignals.dashboard.access import OneTimeLinks
 from livesignals.dashboard.asgi import Dashboard
 from livesignals.dashboard.backpressure import drained, socket_drained
 from livesignals.exceptions import LiveSignalsError
+
+#: Where all addresses of this machine are listened on: what lies beyond it (RFC 5737 and 3849; nothing is sent there).
+_BEYOND = {
+    "0.0.0.0": [(socket.AF_INET, "192.0.2.1")],
+    "::": [(socket.AF_INET6, "2001:db8::1"), (socket.AF_INET, "192.0.2.1")],
+}
 
 
 class CannotListen(LiveSignalsError):
@@ -26,8 +33,7 @@ def serve(dashboard: Dashboard, *, host: str, port: int, announce: Callable[[str
     from daphne.endpoints import build_endpoint_description_strings
     from daphne.server import Server
 
-    shown = f"[{host}]" if ":" in host else host
-    links = OneTimeLinks(f"http://{shown}:{port}{dashboard.prefix}", f"livesignals_{port}", announce)
+    links = OneTimeLinks(f"http://{reached_at(host)}:{port}{dashboard.prefix}", f"livesignals_{port}", announce)
     dashboard.links = links
 
     class _Server(Server):  # type: ignore[misc]
@@ -44,10 +50,23 @@ def serve(dashboard: Dashboard, *, host: str, port: int, announce: Callable[[str
 
     _Server(
         application=dashboard,
-        endpoints=build_endpoint_description_strings(host=shown.strip("[]"), port=port),
+        endpoints=build_endpoint_description_strings(host=host, port=port),
         verbosity=0,
         application_close_timeout=2,
     ).run()
+
+
+def reached_at(host: str) -> str:
+    """By what name others reach a server that listens on *host*, as a URL has it: it may stand for all addresses."""
+    name = host
+    if host in _BEYOND:
+        name = socket.gethostname()
+        for family, beyond in _BEYOND[host]:
+            with suppress(OSError), socket.socket(family, socket.SOCK_DGRAM) as probe:
+                probe.connect((beyond, 9))
+                name = probe.getsockname()[0]
+                break
+    return f"[{name}]" if ":" in name else name
 
 
 def _check_address(host: str, port: int) -> None:

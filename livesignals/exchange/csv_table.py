@@ -2,7 +2,9 @@
 
 The columns are stable: new ones come last. What is nested in an event has columns of its own where people sort by it,
 and is JSON in one cell where they do not. A text that a spreadsheet would take for a formula, because it begins with
-one of ``= + - @``, a tab or the end of a line, has an apostrophe put before it; no cell but a text is changed.
+one of ``= + - @``, a tab or the end of a line, has an apostrophe put before it. Control characters, but for tabs and
+ends of lines, are written as JSON has them, ``\\u0000``, since spreadsheets refuse a file with them or end the cell
+there. No cell but a text is changed.
 """
 
 import csv
@@ -17,6 +19,8 @@ from livesignals.events import Event
 
 #: The first characters of formulas, their full-width forms too; see OWASP's "CSV Injection".
 FORMULA_BEGINNINGS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
+
+_ESCAPED = {code: f"\\u{code:04x}" for code in range(0x20) if chr(code) not in "\t\r\n"}
 
 _encode = msgspec.json.Encoder().encode
 
@@ -96,5 +100,8 @@ def write(events: Iterable[Event]) -> Iterator[str]:
 
 
 def harmless(cell: Any) -> Any:
-    """The cell, so that a spreadsheet shows it instead of reckoning with it."""
-    return f"'{cell}" if type(cell) is str and cell.startswith(FORMULA_BEGINNINGS) else cell
+    """The cell, so that a spreadsheet shows it, and shows it instead of reckoning with it."""
+    if type(cell) is not str:
+        return cell
+    text = cell.translate(_ESCAPED)
+    return f"'{text}" if text.startswith(FORMULA_BEGINNINGS) else text

@@ -56,7 +56,7 @@ def open_journal(
     """The journal that a URL names. Touches nothing yet: that is left to its first use.
 
     ``sqlite:////var/lib/shop/signals.sqlite3`` is an absolute path, ``sqlite:///signals.sqlite3`` one below
-    the working folder (as other Django tools read such URLs), ``memory:`` a journal in this process alone.
+    the working folder, ``memory:`` a journal in this process alone.
     ``redis://…`` and its kin are shared by many hosts, see `livesignals.journal.redis_address`.
 
     Whoever reads a journal that is no file keeps a search index in the *folder*; without one there is none.

@@ -77,7 +77,7 @@ local function settle()
         begin(run, rest > 0 and 'Redis had thrown away a part of the journal; it began anew.' or '')
     elseif meta.format ~= FORMAT then
         return 'format'
-    elseif meta.project ~= ARGV[2] and ARGV[2] ~= '' then
+    elseif meta.project ~= ARGV[2] and meta.project ~= '' and ARGV[2] ~= '' then
         return 'project'
     elseif call('EXISTS', PROCESSES) == 0 then
         begin(run, 'Redis had thrown away a part of the journal; it began anew.')
@@ -87,6 +87,8 @@ local function settle()
     elseif meta.run ~= run then
         new_epoch(run, 'Redis was restarted or another server took over; what it had not saved is gone.')
     end
+    -- Who names the journal shares it, and may have begun it anew after Redis forgot it and whose it was.
+    if meta.project == '' and ARGV[2] ~= '' then set('project', ARGV[2]) end
 end
 
 -- The ring

@@ -6,11 +6,13 @@ one acts and the others see what it did.
 
 import logging
 import os
+import re
 import stat
 import sys
 import time
+from collections import defaultdict
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -32,6 +34,8 @@ _MAGIC = b"SQLite format 3\0"
 #: Only a file whose name says that it is a database is taken for a broken one.
 _SUFFIXES = (".sqlite3", ".sqlite", ".db")
 _COMPANIONS = ("-wal", "-shm", "-journal")
+#: Of the files that were set aside the newest stay, for who wants to know what broke them.
+KEPT_ASIDE = 3
 
 Identity = tuple[int, int]  # device and inode
 
@@ -119,7 +123,7 @@ def make_file(path: Path) -> None:
 
 
 def set_aside(path: Path, reason: str) -> str:
-    """Rename a broken file and its companions. Returns what readers are to be told."""
+    """Rename a broken file and its companions, and delete the oldest of such. Returns what readers are to be told."""
     moment = datetime.now(UTC)
     aside = path.with_name(f"{path.name}.broken-{moment:%Y%m%dT%H%M%S.%fZ}")
     for companion in (path, *_companions(path)):
@@ -129,8 +133,27 @@ def set_aside(path: Path, reason: str) -> str:
         f"The journal {path.name} was broken ({reason}). It was set aside as {aside.name} "
         f"and a new one begun at {moment:%Y-%m-%d %H:%M:%S} UTC."
     )
-    logger.warning("livesignals: %s", told)
+    deleted = _delete_oldest(path)
+    logger.warning(
+        "livesignals: %s The newest %d that were set aside are kept; older ones deleted: %d.", told, KEPT_ASIDE, deleted
+    )
     return told
+
+
+def _delete_oldest(path: Path) -> int:
+    """Of the files that were set aside from *path*. How many, without their companions."""
+    name = re.compile(rf"{re.escape(path.name)}\.broken-(\d{{8}}T\d{{6}}\.\d{{6}}Z)({'|'.join(_COMPANIONS)})?")
+    aside: defaultdict[str, list[Path]] = defaultdict(list)
+    for file in path.parent.iterdir():
+        if found := name.fullmatch(file.name):
+            aside[found[1]].append(file)
+    deleted = 0
+    for moment in sorted(aside)[:-KEPT_ASIDE]:
+        with suppress(OSError):  # what cannot be deleted must not keep a new journal from being begun
+            for file in aside[moment]:
+                file.unlink()
+            deleted += 1
+    return deleted
 
 
 def _companions(path: Path) -> list[Path]:

@@ -45,7 +45,7 @@ class Pack(NamedTuple):
         except msgspec.MsgspecError as error:
             raise JournalBroken(f"the events {self.first} to {self.last} cannot be read ({error})") from error
         if len(rows) != self.length:
-            raise JournalBroken(f"there are {len(rows)} events where {self.first} to {self.last} should be")
+            raise JournalBroken(f"a batch of {len(rows)} is where the events {self.first} to {self.last} should be")
         return rows
 
     def by_family(self) -> dict[str, int]:

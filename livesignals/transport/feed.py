@@ -28,6 +28,7 @@ from livesignals.events import Event, decode
 from livesignals.exceptions import JournalError
 from livesignals.journal import Announcements, Bounds, Counts, Journal, Retention
 from livesignals.journal.liveness import notice_gone
+from livesignals.logs import journal_trouble
 from livesignals.transport.layer import channel_layer
 from livesignals.transport.listening import Listener, lines_of
 
@@ -206,7 +207,7 @@ class Feed:
             except JournalError as error:
                 self._note(Problem(str(error), error.hint))
             except Exception:
-                logger.exception("livesignals: following the journal failed")
+                journal_trouble.met("livesignals: following the journal failed", is_fault=True)
                 self.problem = NOT_FOLLOWED
             else:
                 if announcements is not None:
@@ -222,10 +223,10 @@ class Feed:
 
     def _note(self, problem: Problem | None) -> None:
         """What the page is to say; the log too, when it begins and when it is over."""
-        if problem is not None and self.problem is None:
-            logger.warning("livesignals: %s %s", problem.message, problem.hint)
-        elif problem is None and self.problem is not None:
-            logger.warning("livesignals: the journal can be used again")
+        if problem is not None:
+            journal_trouble.met(f"livesignals: {problem.message} {problem.hint}")
+        elif self.problem is not None:
+            journal_trouble.over()
         self.problem = problem
 
     async def _hear(self, message: dict[str, Any]) -> None:

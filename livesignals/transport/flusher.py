@@ -28,6 +28,7 @@ from livesignals.capture.sends import begin_anew, next_number
 from livesignals.capture.transactions import Outcome
 from livesignals.events import Record
 from livesignals.exceptions import JournalBusy, JournalError
+from livesignals.logs import journal_trouble
 from livesignals.transport.endings import at_end_of_child
 
 if TYPE_CHECKING:
@@ -56,8 +57,11 @@ HEARTBEAT_SECONDS = 10.0
 CLOSE_SECONDS = 5.0
 #: How long a fork waits for the batch that is being written.
 FORK_SECONDS = 0.5
-#: Why what was not written until then is dropped.
+#: How much longer for what is imported for the first one: of a module that is half there the child keeps the half.
+IMPORT_SECONDS = 5.0
+#: Why what was not written until then is dropped, and what does not fit into the buffer.
 NOT_IN_TIME = "not written in time at exit"
+UNAVAILABLE = "journal unavailable"
 RETRY_SECONDS = (0.25, 0.5, 1.0, 2.0)
 
 
@@ -97,6 +101,7 @@ class Flusher:
         self._overflow_counted = 0
         self._stored = 0
         self._told = 0, 0  # captured and dropped, in the last report
+        self._accounted = 0  # dropped, in the last report that was stored
         self._looks_at = 0.0  # of time.monotonic, whether other processes are still there
         self._held: list[Send] = []
         self._outcomes: deque[Outcome] = deque(maxlen=BUFFER_SENDS)
@@ -104,10 +109,12 @@ class Flusher:
         self._is_hurried = False
         self._retry: list[Record] = []
         self._failures = 0
+        self._problem = ""
         self._is_busy = False
         self._bell = _held_lock()
         self._is_idle = True
         self._is_forking = False
+        self._is_importing = False
         self._is_closed = False
         self._thread: threading.Thread | None = None
         self._thread_lock = threading.Lock()
@@ -224,10 +231,12 @@ class Flusher:
         thread = self._thread
         if thread is not None and thread.is_alive():
             self._ring()
-            deadline = time.monotonic() + FORK_SECONDS
             thread.join(FORK_SECONDS)
-            if thread.native_id == threading.get_native_id():
-                return  # a greenlet
+            if self._is_importing:
+                thread.join(IMPORT_SECONDS)
+            if thread.is_alive() or thread.native_id == threading.get_native_id():
+                return  # it is still writing, or is a greenlet
+            deadline = time.monotonic() + FORK_SECONDS
             # Before Python 3.13, join returns a moment before the system's thread is gone, and a fork would warn of it.
             while os.path.exists(f"/proc/self/task/{thread.native_id}") and time.monotonic() < deadline:
                 time.sleep(0.0005)
@@ -273,16 +282,24 @@ class Flusher:
             self._write([])  # what was dropped last
 
     def _give_up(self) -> None:
-        """What is not written when the process has to end is dropped, and the log says so."""
+        """What is not written when the process has to end is dropped. The log says so: a report may not be able to."""
         left = len(self._held) + len(self._retry)
         self._held, self._retry = [], []
         with suppress(IndexError):
             while True:
                 self._buffer.popleft()
                 left += 1
+        is_away = self._failures > 0 and not self._is_busy
         if left:
-            self._dropped[NOT_IN_TIME] += left
-            logger.warning("livesignals: %d sends were not written in the time that a process has to end", left)
+            self._dropped[UNAVAILABLE if is_away else NOT_IN_TIME] += left
+        self._count_overflow()
+        if is_away and (lost := self._dropped.total() - self._accounted):
+            self._accounted = self._dropped.total()  # what is sent later is lost on top of it
+            why = f"the journal could not be used when the process ended: {self._problem}"
+            logger.warning("livesignals: sends that were lost: %d; %s", lost, why)
+        elif left:
+            why = "they could not be written in the time that a process has to end"
+            logger.warning("livesignals: sends that were lost: %d; %s", left, why)
 
     def _has_work(self) -> bool:
         return bool(self._buffer or self._held or self._retry or self._outcomes) or self._has_counts()
@@ -381,11 +398,12 @@ class Flusher:
             self._retry = []
             return False
         self._stored += len(records)
+        self._accounted = self._told[1]
         self._retry = []
         if self._failures:
             self._failures = 0
             self._overflow_reason = "buffer full"
-            logger.warning("livesignals: the journal can be used again")
+            journal_trouble.over()
         self._look_for_gone()
         return True
 
@@ -404,9 +422,10 @@ class Flusher:
             logger.exception("livesignals could not look for processes that are gone")
 
     def _wait_for_journal(self, error: JournalError) -> None:
+        journal_trouble.met(f"livesignals: {error} {error.hint}")
         if not self._failures:
-            logger.warning("livesignals: %s %s", error, error.hint)
-            self._overflow_reason = "journal unavailable"
+            self._overflow_reason = UNAVAILABLE
+        self._problem = str(error)
         self._is_busy = isinstance(error, JournalBusy)  # the process that ends tries as long as it may
         delay = RETRY_SECONDS[min(self._failures, len(RETRY_SECONDS) - 1)]
         self._failures += 1
@@ -420,10 +439,7 @@ class Flusher:
 
         if self._pid_ticks is None:
             self._pid_ticks = pid_ticks()
-        overflowed = self._overflowed.read()
-        if overflowed > self._overflow_counted:
-            self._dropped[self._overflow_reason] += overflowed - self._overflow_counted
-            self._overflow_counted = overflowed
+        self._count_overflow()
         describer = self._get_describer()
         dropped = dict(self._dropped)
         captured = self._captured.read()
@@ -443,20 +459,34 @@ class Flusher:
             buffered=captured - self._stored - writing - sum(dropped.values()),
         )
 
+    def _count_overflow(self) -> None:
+        overflowed = self._overflowed.read()
+        if overflowed > self._overflow_counted:
+            self._dropped[self._overflow_reason] += overflowed - self._overflow_counted
+            self._overflow_counted = overflowed
+
     def _get_journal(self) -> "Journal":
         if self._journal is None:
-            if not self._is_ahead_of_journal:
-                # What is registered last is called first before a fork: there the thread must be through with the
-                # journal before the journal closes. Called twice, our part does nothing the second time.
-                import_module("livesignals.journal")
-                self._is_ahead_of_journal = True
-                self._register_at_fork()
-            self._journal = self._open_journal()
+            self._is_importing = True
+            try:
+                if not self._is_ahead_of_journal:
+                    # What is registered last is called first before a fork: there the thread must be through with the
+                    # journal before the journal closes. Called twice, our part does nothing the second time.
+                    import_module("livesignals.journal.liveness")
+                    self._is_ahead_of_journal = True
+                    self._register_at_fork()
+                self._journal = self._open_journal()
+            finally:
+                self._is_importing = False
         return self._journal
 
     def _get_describer(self) -> "Describer":
         if self._describer is None:
-            self._describer = self._make_describer()
+            self._is_importing = True
+            try:
+                self._describer = self._make_describer()
+            finally:
+                self._is_importing = False
         return self._describer
 
 

@@ -4,14 +4,12 @@ A process subscribes once, whoever looks. What is lost on the way, as when Redis
 """
 
 import asyncio
-import logging
 from collections.abc import Awaitable, Callable
 from typing import Any
 
 from livesignals.events import splice
 from livesignals.journal import Announcements
-
-logger = logging.getLogger("livesignals")
+from livesignals.logs import Trouble
 
 RETRY_SECONDS = 1.0
 #: Batches that wait at most, since the layer's queue has no bound; beyond that they are read from the journal.
@@ -26,6 +24,7 @@ class Listener:
         self._layer: Any = None
         self._task: asyncio.Task[None] | None = None
         self._is_on = False
+        self._trouble = Trouble("livesignals: Redis can be listened to again")
 
     def start(self, announcements: Announcements) -> None:
         """Listen from now on, unless it is done already."""
@@ -61,18 +60,16 @@ class Listener:
             await layer.flush()
 
     async def _subscribed(self, layer: Any, group: str) -> str:
-        is_told = False
         while True:
             try:
                 channel: str = await layer.new_channel()
                 await layer.group_add(group, channel)
             except Exception as error:
-                if not is_told:
-                    logger.warning("livesignals: what happens comes late, since Redis cannot be listened to: %s", error)
-                is_told = True
+                self._trouble.met(f"livesignals: what happens comes late, since Redis cannot be listened to: {error}")
                 await layer.flush()
                 await asyncio.sleep(RETRY_SECONDS)
             else:
+                self._trouble.over()
                 return channel
 
 

@@ -31,9 +31,9 @@ class Answer(NamedTuple):
     text: str
 
 
-def ask(shop: Shop, path: str, *, method: str = "GET", **headers: str) -> Answer:
+def ask(shop: Shop, path: str, *, method: str = "GET", at: str = "127.0.0.1", **headers: str) -> Answer:
     """One request, its path sent just as it is given, below the dashboard's unless it begins with a slash."""
-    connection = http.client.HTTPConnection("127.0.0.1", shop.port, timeout=PATIENCE)
+    connection = http.client.HTTPConnection(at, shop.port, timeout=PATIENCE)
     try:
         connection.request(method, path if path.startswith("/") else shop.base + path, headers=headers)
         response = connection.getresponse()

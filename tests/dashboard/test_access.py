@@ -1,9 +1,12 @@
 """Who gets in, by HTTP and by WebSocket, and that nobody else learns that there is anything."""
 
 import asyncio
+import socket as sockets
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 from channels.testing import HttpCommunicator, WebsocketCommunicator
@@ -15,8 +18,9 @@ from websockets.exceptions import InvalidStatus
 from livesignals import mount
 from livesignals.dashboard.access import OneTimeLinks
 from livesignals.dashboard.asgi import Dashboard
-from tests.browser.conftest import Shop
+from tests.browser.conftest import MANAGE, ROOT, Shop
 from tests.dashboard.conftest import BASE, PATIENCE, Answer, Socket, ask, log_in, log_out, use_link
+from tests.processes import Program
 
 PATHS = [
     "",
@@ -73,7 +77,7 @@ class TestOneTimeLinks:
         first, second = ask(shop, path), ask(shop, path)
         assert (first.status, first.headers["Location"]) == (302, BASE)
         cookie, *attributes = first.headers["Set-Cookie"].split("; ")
-        assert {"HttpOnly", "SameSite=Strict", f"Path={BASE}"} <= set(attributes)
+        assert {"HttpOnly", "SameSite=Strict", f"Path={BASE.rstrip('/')}"} <= set(attributes)
         assert ask(shop, "", Cookie=cookie).status == 200
         assert second.status == 404
         assert "Set-Cookie" not in second.headers
@@ -93,6 +97,14 @@ class TestOneTimeLinks:
         assert answer.status == 404
         assert "Set-Cookie" not in answer.headers
         assert shop.link() == link
+
+    def test_whoever_only_looks_whether_something_is_there_uses_no_link_up(self, shop: Shop) -> None:
+        """A chat that asks for the HEAD of what was pasted into it; the person who then opens the link gets in."""
+        link = shop.link()
+        answer = ask(shop, link.removeprefix(shop.url), method="HEAD")
+        assert (answer.status, answer.headers.get("Set-Cookie")) == (404, None)
+        assert shop.link() == link
+        assert use_link(shop)
 
     def test_who_is_in_already_uses_no_link_up(self, shop: Shop, link_cookie: str) -> None:
         """Opening the link twice in the same browser is no mistake."""
@@ -200,6 +212,87 @@ class TestHosts:
         assert ask(shop, "", Host=named, Cookie=session_of("stays")).status == 404
         assert ask(shop, link.removeprefix(shop.url), Host=named).status == 404
         assert shop.link() == link
+
+
+class Sidecar(Shop):
+    """``livesignals serve`` for other machines too; 127.0.0.2 is an address of this one that others could reach."""
+
+    base = "/"
+    hosts = "shop.example .example.net"
+
+    def start(self) -> None:
+        serve = [sys.executable, str(MANAGE), "livesignals", "serve", "--host", "0.0.0.0", "--port", str(self.port)]
+        environment = {**self.environment, "SHOP_HOSTS": self.hosts}
+        self.server = Program(serve, log=self.folder / "sidecar.log", env=environment, cwd=ROOT)
+        self.server.wait_for_output("livesignals: ")
+
+    def link(self) -> str:
+        assert self.server is not None
+        return self.server.output().rpartition("livesignals: ")[2].split()[0]
+
+
+@pytest.fixture(scope="module")
+def sidecar(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sidecar]:
+    sidecar = Sidecar(tmp_path_factory.mktemp("sidecar"))
+    sidecar.start()
+    yield sidecar
+    sidecar.stop()
+
+
+@pytest.fixture(scope="module")
+def colleague(sidecar: Sidecar) -> str:
+    """The cookie of somebody at another machine, who was sent the printed link."""
+    link = urlsplit(sidecar.link())
+    assert link.hostname not in (None, "0.0.0.0", "127.0.0.1", "localhost")
+    answer = ask(sidecar, f"/?{link.query}", at=str(link.hostname), Host=link.netloc)
+    assert (answer.status, answer.headers["Location"]) == (302, "/")
+    return answer.headers["Set-Cookie"].split(";")[0]
+
+
+class TestOtherMachines:
+    @pytest.mark.parametrize(
+        "host",
+        [
+            "127.0.0.2",
+            "localhost",
+            sockets.gethostname(),
+            sockets.gethostname().upper(),
+            f"{sockets.gethostname().partition('.')[0]}.local",
+            "shop.example",
+            "any.example.net",
+        ],
+    )
+    def test_a_server_for_all_answers_at_the_machine_s_addresses_and_names(
+        self, sidecar: Sidecar, colleague: str, host: str
+    ) -> None:
+        """And at those that the project allows; the page's socket too."""
+        named = f"{host}:{sidecar.port}"
+        assert ask(sidecar, "", at="127.0.0.2", Host=named, Cookie=colleague).status == 200
+        if host != "127.0.0.2":  # the test's socket comes from 127.0.0.1
+            with Socket(sidecar, colleague, host=named, origin=f"http://{named}") as socket:
+                socket.hello()
+
+    @pytest.mark.parametrize(
+        "host", ["evil.example", "127.0.0.2.evil.example", "127.0.0.3", "0.0.0.0", "[::2]", "shop.example.evil.net", ""]
+    )
+    def test_another_name_is_refused_with_what_to_do(self, sidecar: Sidecar, colleague: str, host: str) -> None:
+        """Somebody else's DNS may have pointed it here: the link is not used up either."""
+        link, named = sidecar.link(), f"{host}:{sidecar.port}"
+        for path in ("", f"?{urlsplit(link).query}", "health"):
+            answer = ask(sidecar, path, at="127.0.0.2", Host=named, Cookie=colleague)
+            assert answer.status == 404
+            assert "ALLOWED_HOSTS" in answer.text
+        assert sidecar.link() == link
+        with refused(), Socket(sidecar, colleague, host=named if host else "evil.example", origin=f"http://{named}"):
+            pass
+
+    def test_one_that_allows_all_hosts_answers_at_its_own_all_the_same(self) -> None:
+        """The "*" of a project says nothing about where its developer's server is to be had."""
+        dashboard = mount(project_page, "/signals/")
+        dashboard.links = OneTimeLinks("http://testserver/signals/", "livesignals", lambda link: None)
+        with override_settings(LIVESIGNALS={"ENABLED": True, "ACCESS": HAS_THE_KEY}, ALLOWED_HOSTS=["*"]):
+            assert status_of(dashboard, Host="testserver", **KEY) == 200
+            assert status_of(dashboard, Host="evil.example", **KEY) == 404
 
 
 class TestOrigins:
@@ -391,6 +484,17 @@ class TestSettings:
             assert status_of(dashboard, "/elsewhere/") == 204
         assert dashboard.links.link.endswith(path)
 
+    def test_the_prefix_without_its_slash_leads_to_the_page(self, dashboard: Dashboard) -> None:
+        """Who may look, with the filter that the address has; to others the site says what it says to that path."""
+        with override_settings(LIVESIGNALS={"ENABLED": True, "JOURNAL": "memory:", "ACCESS": HAS_THE_KEY}):
+            answer = answer_of(dashboard, "/signals?filter=is:error", **KEY)
+            location = dict(answer["headers"])[b"location"]
+            assert (answer["status"], location) == (302, b"/signals/?filter=is:error")
+            assert status_of(dashboard, "/signals", "HEAD", **KEY) == 302
+            assert status_of(dashboard, "/signals") == 204
+            assert status_of(dashboard, "/signals", "POST", **KEY) == 204
+            assert status_of(dashboard, "/signals", Host="evil.example", **KEY) == 204
+
     def test_the_sidecar_does_not_start_when_livesignals_is_off(self) -> None:
         """It says what to set."""
         with (
@@ -431,15 +535,18 @@ async def project_page(scope: Any, receive: Any, send: Any) -> None:
     await send({"type": "http.response.body", "body": b""})
 
 
-def status_of(dashboard: Dashboard, path: str = "/signals/", **headers: str) -> int:
-    """What a GET is answered."""
+def answer_of(dashboard: Dashboard, path: str = "/signals/", method: str = "GET", **headers: str) -> dict[str, Any]:
+    """What a request is answered."""
 
-    async def get() -> int:
-        request = HttpCommunicator(dashboard, "GET", path, headers=encoded({"Host": "testserver", **headers}))
-        answer = await request.get_response(timeout=PATIENCE)
-        return int(answer["status"])
+    async def ask() -> dict[str, Any]:
+        request = HttpCommunicator(dashboard, method, path, headers=encoded({"Host": "testserver", **headers}))
+        return dict(await request.get_response(timeout=PATIENCE))
 
-    return asyncio.run(get())
+    return asyncio.run(ask())
+
+
+def status_of(dashboard: Dashboard, path: str = "/signals/", method: str = "GET", **headers: str) -> int:
+    return int(answer_of(dashboard, path, method, **headers)["status"])
 
 
 def opens_a_socket(dashboard: Dashboard, **headers: str) -> bool:

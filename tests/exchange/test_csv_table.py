@@ -1,8 +1,9 @@
-"""CSV: no spreadsheet takes a value for a formula, and each row has the same columns."""
+"""CSV: no spreadsheet takes a value for a formula or chokes on it, and each row has the same columns."""
 
 import csv
 import io
 import json
+import re
 from typing import Any
 
 import pytest
@@ -15,9 +16,12 @@ from livesignals.exchange.csv_table import COLUMNS, FORMULA_BEGINNINGS, harmless
 from tests.exchange import building
 from tests.journal.building import make_count, make_event
 
+CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f]")
+
 
 def rows_of(events: list[Event]) -> list[dict[str, str]]:
     text = "".join(csv_table.write(events))
+    assert not CONTROL.search(text)
     header, *rows = csv.reader(io.StringIO(text, newline=""), strict=True)
     assert header == list(COLUMNS)
     assert all(len(row) == len(COLUMNS) for row in rows)
@@ -27,13 +31,14 @@ def rows_of(events: list[Event]) -> list[dict[str, str]]:
 @settings(deadline=None)
 @given(st.lists(building.events, max_size=3))
 def test_no_cell_is_a_formula_and_none_is_lost(events: list[Event]) -> None:
-    """Whatever a project sends; without the apostrophe each text is what it was, and what is nested is JSON."""
+    """Whatever a project sends; but for apostrophe and escapes each text is what it was, and what is nested is JSON."""
     rows = rows_of(events)
     assert len(rows) == len(events)
     for row, event in zip(rows, events, strict=True):
         assert not [cell for cell in row.values() if cell.startswith(FORMULA_BEGINNINGS)]
         for name in ("signal", "sender", "thread"):
-            assert row[name] in (getattr(event, name), f"'{getattr(event, name)}")
+            text = CONTROL.sub(lambda found: f"\\u{ord(found[0]):04x}", getattr(event, name))
+            assert row[name] in (text, f"'{text}")
         assert json.loads(row["kwargs"]) == json.loads(encode(event))["kwargs"]
 
 
@@ -44,6 +49,19 @@ def test_texts_that_begin_like_formulas_have_an_apostrophe_before_them(text: str
     """In every column, in front of the text, inside its quotes."""
     [row] = rows_of([make_event(sender=text, thread=text, error=Error(text, text), status="raised")])
     assert row["sender"] == row["thread"] == row["error_type"] == row["error_message"] == f"'{text}"
+
+
+def test_control_characters_are_written_as_json_has_them() -> None:
+    """Other than tabs and ends of lines, which a cell may have."""
+    control = "".join(map(chr, range(0x20)))
+    [row] = rows_of([make_event(sender=f"a{control}z", thread="\x1b[2J", kwargs={"text": control})])
+    kept = {"\\t": "\t", "\\n": "\n", "\\r": "\r", "\\b": "\\u0008", "\\f": "\\u000c"}
+    expected = json.dumps(control).strip('"')
+    for escape, text in kept.items():
+        expected = expected.replace(escape, text)
+    assert row["sender"] == f"a{expected}z"
+    assert row["thread"] == "\\u001b[2J"
+    assert json.loads(row["kwargs"]) == {"text": control}
 
 
 @pytest.mark.parametrize("cell", [-1.5, 0, None, "", "a=b", "1-1", "'quoted"])

@@ -325,6 +325,22 @@ class TestForeign:
         assert_balanced(both)
         assert both.bounds().last == 5
 
+    def test_a_redis_that_forgot_whose_it_was_is_told_by_the_project(
+        self, server: RedisServer, open_at: OpenAt
+    ) -> None:
+        """Though somebody who shares the journal by its name was faster to begin it anew; a third is refused still."""
+        shop, named = open_at(server.url, project="shop.urls"), open_at(f"{server.url}?name=livesignals")
+        sender = Sender(shop, "shop")
+        sender.append(make_events(2))
+        server.ask("FLUSHALL")
+        Sender(named, "named").append(make_events(1))
+        sender.append(make_events(2))
+        assert shop.bounds() == named.bounds()
+        assert server.ask("HGET", "livesignals:{livesignals}:meta", "project") == b"shop.urls"
+        with pytest.raises(JournalForeign, match="another project"):
+            open_at(server.url, project="blog.urls").bounds()
+        assert named.bounds() == shop.bounds()
+
     def test_what_is_no_journal_is_left_alone(self, server: RedisServer, open_at: OpenAt) -> None:
         """Keys of another kind, or of another version."""
         server.ask("SET", "livesignals:{livesignals}:meta", "something")

@@ -105,6 +105,24 @@ class TestBrokenFiles:
         assert one.bounds() == two.bounds()
         assert one.counts().stored == 2
 
+    def test_the_newest_three_are_kept(self, path: Path, journal: Journal, caplog: pytest.LogCaptureFixture) -> None:
+        """What breaks a file again and again does not fill the disk; what was not set aside from it stays."""
+        beside = path.with_name("other.sqlite3.broken-20260101T000000.000000Z")
+        mine = path.with_name(f"{path.name}.broken-and-kept-by-me")
+        for file in (beside, mine):
+            file.touch()
+        for number in range(5):
+            path.write_text(f"garbage {number}")
+            path.with_name(f"{path.name}-wal").write_text("garbage")
+            assert journal.notice()
+        kept = sorted(broken_files(path))
+        assert [file.read_text() for file in kept] == [f"garbage {number}" for number in (2, 3, 4)]
+        assert len(list(path.parent.glob(f"{path.name}.broken-*Z-wal"))) == 3
+        assert beside.exists()
+        assert mine.exists()
+        ends = [record.getMessage().partition("set aside are kept; ")[2] for record in caplog.records]
+        assert ends == [f"older ones deleted: {number}." for number in (0, 0, 0, 1, 1)]
+
     def test_clear_forgets_the_notice(self, path: Path, journal: Journal) -> None:
         """Who cleared the journal has seen it."""
         path.write_text("garbage")

@@ -1,5 +1,6 @@
 """However a process ends, and whoever began it: what it sent is stored, to the last send that Python lets it make."""
 
+import re
 import signal
 from collections import Counter
 from pathlib import Path
@@ -186,12 +187,72 @@ def append_slowly(records, report):
 journal.append, flusher.CLOSE_SECONDS, flusher.BATCH_SENDS = append_slowly, 2, 1
 send(*range(20))
 """
-    assert "sends were not written" in run(program, path)
+    told = re.search(r"sends that were lost: (\d+); they could not be written in the time", run(program, path))
     journal = open_journal(f"sqlite:///{path}", project="", retain_events=10, retain_bytes=2**20)
     counts = journal.counts()
     journal.close()
-    assert list(counts.dropped) == ["not written in time at exit"]
+    assert told is not None
+    assert counts.dropped == {"not written in time at exit": int(told[1])}
     assert counts.captured == counts.stored + counts.dropped["not written in time at exit"]
+
+
+AWAY = """
+import logging
+from livesignals.transport import flusher
+folder = os.path.dirname(sys.argv[1])
+told = threading.Event()
+class Log(logging.StreamHandler):
+    def emit(self, record):
+        super().emit(record)
+        told.set()
+logging.getLogger("livesignals").addHandler(Log())
+def take_away():
+    os.rename(folder, folder + ".away")
+    open(folder, "w").close()
+def bring_back():
+    os.unlink(folder)
+    os.rename(folder + ".away", folder)
+send(*range(5))
+assert get_flusher().flush(30)
+"""
+
+
+@pytest.fixture
+def movable(tmp_path: Path) -> Path:
+    return tmp_path / "journals" / "journal.sqlite3"
+
+
+@pytest.mark.parametrize(
+    "sends", [range(5, 6), range(5, 17), range(5, 65)], ids=["one", "some", "more than the buffer holds"]
+)
+def test_what_a_process_loses_that_ends_while_its_journal_is_away_is_told(movable: Path, sends: range) -> None:
+    """How many, and why: those that waited, and those for which the buffer had no room. It does not wait for it."""
+    program = f"""
+flusher.BUFFER_SENDS = 40
+take_away()
+send({sends[0]})
+told.wait(30)
+send(*{[*sends[1:]]})
+"""
+    why = r"the journal could not be used when the process ended: the journal .*" + re.escape(str(movable))
+    told = rf"livesignals: sends that were lost: {len(sends)}; {why}.*\n\Z"
+    assert re.search(told, run(AWAY + program, movable, str(movable)))
+
+
+def test_a_journal_that_is_back_when_the_process_ends_has_it_all(movable: Path) -> None:
+    """It is tried once more, however long the process would else have waited until it tried again."""
+    program = """
+flusher.RETRY_SECONDS = (60,)
+take_away()
+send(5)
+told.wait(30)
+send(*range(6, 20))
+bring_back()
+"""
+    log = run(AWAY + program, movable, str(movable))
+    assert "sends that were lost" not in log
+    assert log.endswith("livesignals: the journal can be used again\n")
+    assert numbers(movable) == [*range(20)]
 
 
 @pytest.mark.parametrize("settings", ["{}", "{'COUNT': ['*']}", "{'SAMPLE': {'*': 2}, 'FLOOD': 1}"])

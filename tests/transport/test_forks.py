@@ -3,6 +3,8 @@
 from pathlib import Path
 from textwrap import dedent
 
+import pytest
+
 from tests.transport.programs import run, stored
 
 LOCKS_HELD = """
@@ -72,6 +74,34 @@ def test_a_lock_that_is_held_at_a_fork_keeps_nobody_waiting(path: Path) -> None:
     assert stderr.count("in the child: ") == 8
     assert "Traceback" not in stderr
     assert by_process(path) == [[*range(8), *range(10, 18)], *([100 + n] for n in range(8))]
+
+
+IMPORTING = """
+from importlib.abc import MetaPathFinder
+
+class Disk(MetaPathFinder):
+    def find_spec(self, name, path, target=None):
+        if name in sys.argv[1:]:
+            is_importing.set()
+            time.sleep(1)  # longer than a fork waits for a batch
+
+is_importing = threading.Event()
+sys.meta_path.insert(0, Disk())
+send(*range(5))
+assert is_importing.wait(30)
+if os.fork() == 0:
+    send(*range(100, 105))
+    sys.exit()
+os.wait()
+send(*range(5, 10))
+"""
+
+
+@pytest.mark.parametrize("module", ["livesignals.journal.sqlite", "livesignals.snapshot.masking"])
+def test_a_fork_while_the_first_batch_is_yet_to_import_what_it_needs(path: Path, module: str) -> None:
+    """As from a disk that is slow: a child has no use for a half of a module."""
+    assert "Traceback" not in run(IMPORTING, path, module)
+    assert by_process(path) == [[*range(10)], [*range(100, 105)]]
 
 
 def test_threads_that_fork_at_once_lose_nothing(path: Path) -> None:

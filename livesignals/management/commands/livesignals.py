@@ -44,7 +44,7 @@ class Command(BaseCommand):
         actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
 
         serve = actions.add_parser("serve", help="the dashboard, for whatever serves the project")
-        serve.add_argument("--host", default="127.0.0.1", help="address to listen on (%(default)s)")
+        serve.add_argument("--host", default="127.0.0.1", help="address to listen on (%(default)s); 0.0.0.0: all")
         serve.add_argument("--port", type=int, default=8900, help="port to listen on (%(default)s)")
 
         tail = actions.add_parser("tail", help="sends as they happen")

@@ -5,9 +5,10 @@ import subprocess
 import sys
 from typing import Any
 
+from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from livesignals.dashboard.server import CannotListen, serve
+from livesignals.dashboard.server import CannotListen, reached_at, serve
 from project.asgi import application
 
 #: Requests a second of the customers that make the page live from the first second.
@@ -25,13 +26,14 @@ class Command(BaseCommand):
         self._manage("migrate", "--verbosity", "0").wait()
         self._manage("demo_data").wait()
         traffic: list[subprocess.Popen[bytes]] = []
+        settings.ALLOWED_HOSTS.append(reached_at(host))
+        url = f"http://{reached_at(host)}:{port}"
 
         def announce(link: str) -> None:
-            self.stdout.write(f"\n  shop       http://{host}:{port}/   (staff: admin, password admin)")
+            self.stdout.write(f"\n  shop       {url}/   (staff: admin, password admin)")
             self.stdout.write(f"  dashboard  {link}   (works once; then the next one is printed here)\n")
             self.stdout.flush()
             if not traffic and os.environ.get("TRAFFIC", "1") != "0":
-                url = f"http://{host}:{port}"
                 traffic.append(self._manage("traffic", "--rate", str(TRAFFIC_RATE), "--url", url))
 
         try:
