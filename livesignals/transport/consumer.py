@@ -240,7 +240,8 @@ class LiveConsumer(AsyncWebsocketConsumer):
         try:
             self.filter = parse(text)
         except FilterError as error:
-            await self._error("filter", error.message, column=error.column, expected=error.expected)
+            said = {"message": error.message, "column": error.column, "expected": error.expected}
+            await self._say(type="error", of="filter", filter=text, **said)
             self.needs_reset = self.needs_reset or not self.is_greeted
             return
         self.needs_reset = True
