@@ -23,7 +23,7 @@ from livesignals.filters import Filter, parse
 from livesignals.transport import keeping
 from livesignals.transport.dropping import Dropping
 from livesignals.transport.feed import Feed, Problem
-from livesignals.transport.frames import Rendering, has_few_lines, rows_of
+from livesignals.transport.frames import Rendering, rows_of
 from livesignals.transport.layer import LAYER_ALIAS, channel_layer
 from livesignals.transport.narrowing import MORE_ROWS, Narrowing
 from livesignals.transport.replay import Buckets, Number, Place, Replay, Speed
@@ -240,7 +240,8 @@ class LiveConsumer(AsyncWebsocketConsumer):
         try:
             self.filter = parse(text)
         except FilterError as error:
-            await self._error("filter", error.message, column=error.column, expected=error.expected)
+            said = {"message": error.message, "column": error.column, "expected": error.expected}
+            await self._say(type="error", of="filter", filter=text, **said)
             self.needs_reset = self.needs_reset or not self.is_greeted
             return
         self.needs_reset = True
@@ -354,10 +355,11 @@ class LiveConsumer(AsyncWebsocketConsumer):
         self.epoch, head, chosen = self.feed.epoch, self.feed.head, self.filter
         self.cursor = self.counted = self.told = head
         self.waiting = self.waiting_errors = 0
-        search = Search(self.feed, chosen, head + 1, FIRST_ROWS)
+        search = Search(self.feed, chosen, head + 1, FIRST_ROWS, behind=READ_EVENTS)
         events = await search.begin()
-        if search.matched >= FIRST_ROWS and has_few_lines(events, FIRST_ROWS):
-            events += await self._look_behind(search)
+        deadline = time.monotonic() + BEHIND_SECONDS
+        while search.wanted > FIRST_ROWS and search.goes_on and time.monotonic() < deadline:
+            events += await search.next()  # what is not found in this time comes below
         if chosen is not self.filter:
             search.stop()
             return  # another filter was asked for meanwhile
@@ -367,15 +369,6 @@ class LiveConsumer(AsyncWebsocketConsumer):
         await self._frame(content, shown=len(events), reset=True)
         self.narrowing.begin(search)
         await self.narrowing.tell(search)
-
-    async def _look_behind(self, search: Search) -> list[Event]:
-        """What a run hides that would fill the list with one line."""
-        deadline, events = time.monotonic() + BEHIND_SECONDS, list[Event]()
-        search.wanted = READ_EVENTS
-        while search.goes_on and time.monotonic() < deadline:
-            events += await search.next()
-        search.wanted = search.matched  # what is further back is there when it is asked for
-        return events
 
     async def _show_found(self, search: Search, events: list[Event]) -> None:
         """What a piece of a search found, below what the page has."""

@@ -14,6 +14,7 @@ from livesignals.exceptions import JournalError
 from livesignals.filters import Filter
 from livesignals.journal import Journal
 from livesignals.transport.feed import Feed
+from livesignals.transport.frames import has_few_lines
 
 logger = logging.getLogger("livesignals")
 
@@ -30,9 +31,12 @@ RETRY_SECONDS = 1.0
 
 
 class Search:
-    """One search: the newest *wanted* matching events with ids below *before*."""
+    """One search: the newest *wanted* matching events with ids below *before*.
 
-    def __init__(self, feed: Feed, filter: Filter, before: int, wanted: int) -> None:
+    When these are so much alike that they would be but a few lines, *behind* instead, if that is given.
+    """
+
+    def __init__(self, feed: Feed, filter: Filter, before: int, wanted: int, *, behind: int = 0) -> None:
         self.feed = feed
         self.filter = filter
         self.wanted = wanted
@@ -41,6 +45,8 @@ class Search:
         self.matched = 0
         self.exhausted = False  # nothing retained is left
         self.is_stopped = False
+        self._behind = behind
+        self._found: list[Event] = []  # as long as it is not known whether they are few lines
         self._piece_events = FIRST_EVENTS
         self._piece: asyncio.Task[list[Event]] | None = None
 
@@ -92,7 +98,17 @@ class Search:
                 self.matched += 1
                 if self.matched == self.wanted:
                     break
+        self._look_behind(found)
         return found
+
+    def _look_behind(self, events: list[Event]) -> None:
+        if not self._behind:
+            return
+        self._found += events
+        if self.matched >= self.wanted:
+            if has_few_lines(self._found, self.wanted):
+                self.wanted = self._behind
+            self._behind, self._found = 0, []
 
     def _begun(self) -> "asyncio.Task[list[Event]]":
         if self._piece is None:
@@ -104,6 +120,7 @@ class Search:
         events, position, back_to, exhausted, seconds = await self.feed.run(self._look, self.feed.searcher)
         self.position, self.exhausted, self.back_to = position, exhausted, back_to or self.back_to
         self.matched += len(events)
+        self._look_behind(events)
         if seconds < QUICK_SECONDS:
             self._piece_events = min(MOST_EVENTS, self._piece_events * 2)
         elif seconds > SLOW_SECONDS:

@@ -5,7 +5,7 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,9 @@ from tests.processes import Program, free_port
 
 ROOT = Path(__file__).resolve().parents[2]
 MANAGE = ROOT / "project" / "manage.py"
-PATIENCE_MS = 20_000
+PATIENCE_MS = 30_000  # until what should be seen is given up; Playwright's own, 5 s, is not enough for a busy machine
+expect.set_options(timeout=PATIENCE_MS)
+
 LINK = r"dashboard\s+(http://\S+)"
 
 
@@ -40,6 +42,7 @@ class Shop:
             "TRAFFIC": "0",
         }
         self.server: Program | None = None
+        self._journal: Journal | None = None
 
     def start(self) -> None:
         """Serve, and return once it answers."""
@@ -51,6 +54,8 @@ class Shop:
         """End the server; what it stored stays."""
         if self.server is not None:
             self.server.stop()
+        if self._journal is not None:
+            self._journal.close()
 
     def link(self) -> str:
         """The one-time link that works now."""
@@ -78,7 +83,17 @@ class Shop:
 
     def journal(self) -> Journal:
         """The journal that the shop writes."""
-        return open_journal(self.journal_url, project="", retain_events=100_000, retain_bytes=2**28)
+        if self._journal is None:
+            self._journal = open_journal(self.journal_url, project="", retain_events=100_000, retain_bytes=2**28)
+        return self._journal
+
+
+SOCKET = f"{Shop.base}static/livesignals/js/socket.js"
+#: Promises that the server says that it sends no rows.
+HELD = f"""async () => {{
+  const {{ on }} = await import("{SOCKET}");
+  window.held = new Promise((resolve) => on("state", ({{ live }}) => live || resolve()));
+}}"""
 
 
 class Dashboard:
@@ -89,11 +104,12 @@ class Dashboard:
         self.shop = shop
 
     def open(self, query: str = "") -> None:
-        """Open the printed link, then the page; returns when it is live."""
+        """Open the printed link, then the page; returns when it is live and has its first frame."""
         self.page.goto(self.shop.link())
         if query:
             self.page.goto(f"{self.shop.url}/livesignals/{query}")
         self.expect_state("LIVE")
+        expect(self.page.locator("#list")).not_to_have_attribute("data-empty", "loading")
 
     def expect_state(self, state: str) -> None:
         """Wait for the word in the header."""
@@ -104,6 +120,23 @@ class Dashboard:
         self.page.locator("#filter").fill(text)
         self.page.locator("#filter").press("Enter")
 
+    def type_filter(self, text: str) -> None:
+        """Type at the keyboard, without Enter. On a busy machine what is typed in between is a filter too."""
+        self.page.locator("#filter").fill("")
+        self.page.locator("#filter").press_sequentially(text)
+
+    def pause(self) -> None:
+        """Press Pause; returns when the server holds the list, too, and counts what comes."""
+        self.page.evaluate(HELD)
+        self.page.locator("#pause").click()
+        self.expect_state("PAUSED")
+        self.page.evaluate("window.held")
+
+    def drop(self) -> None:
+        """The socket closes under the page; returns when there is another one."""
+        with self.page.expect_websocket():
+            self.page.evaluate(f"import('{SOCKET}').then(module => module.drop())")
+
     def rows(self, signal: str = "", sender: str = "") -> Locator:
         """Rows of signals and senders that end with these."""
         selector = "#rows li.row"
@@ -112,6 +145,43 @@ class Dashboard:
         if sender:
             selector += f'[data-sender$="{sender}"]'
         return self.page.locator(selector)
+
+    def shown(self) -> list[int]:
+        """The ids of the rows, from top to bottom."""
+        ids: list[int] = self.rows().evaluate_all("rows => rows.map(row => +row.dataset.id)")
+        return ids
+
+    def expect_rows(self, count: int, sender: str = "") -> None:
+        """Wait until there are so many."""
+        expect(self.rows(sender=sender)).to_have_count(count)
+
+    def expect_senders(self, *senders: str) -> None:
+        """Wait until there are rows of each of these senders and of no others."""
+        self.expect_only("sender", senders)
+
+    def expect_only(self, key: str, values: tuple[str, ...]) -> None:
+        """Wait until the rows have each of these values of ``data-<key>`` and no others."""
+        self.page.wait_for_function(
+            """([key, values]) => {
+                 const shown = new Set([...document.querySelectorAll("#rows .row")].map(row => row.dataset[key]));
+                 return shown.size === values.length && values.every(value => shown.has(value));
+               }""",
+            arg=[key, values],
+            timeout=PATIENCE_MS,
+        )
+
+    def expect_filter(self, text: str) -> None:
+        """Wait until the field holds it, and it is in force."""
+        expect(self.page.locator("#filter")).to_have_value(text)
+        expect(self.page.locator("#filter")).not_to_have_attribute("aria-invalid", "true")
+
+    def until(self, is_so: Callable[[], bool], patience_ms: int = 2 * PATIENCE_MS) -> None:
+        """Wait until it is so."""
+        for _ in range(patience_ms // 50):
+            if is_so():
+                return
+            self.page.wait_for_timeout(50)
+        raise AssertionError(f"it never came to that; the list shows {self.shown()}")
 
     def expect_row(self, signal: str, after: int = 0, sender: str = "") -> int:
         """Wait until a row of this signal, with an id above *after*, is to be seen; its id."""
@@ -153,6 +223,7 @@ for line in sys.stdin:
     exec(json.loads(line), vars(talk))
     print("done", flush=True)
 """
+FLUSH = "\nfrom livesignals.transport.process import get_flusher; get_flusher().flush()"
 
 
 class Hand:
@@ -172,12 +243,27 @@ class Hand:
             )
 
     def do(self, code: str) -> None:
-        """Run *code* there; returns when it ran."""
-        assert self.process.stdin is not None
+        """Run *code* there; returns when it ran, and what it sent is in the journal, if that can be used."""
+        self.begin(code + FLUSH)
+        self.finish()
+
+    def begin(self, code: str) -> None:
+        """Run *code* there, without waiting for it. It may read a line, which :meth:`proceed` gives it."""
+        self._tell(json.dumps(code))
+
+    def proceed(self) -> None:
+        """Give it the line."""
+        self._tell("")
+
+    def finish(self) -> None:
+        """Wait until what was begun ran."""
         assert self.process.stdout is not None
-        self.process.stdin.write(json.dumps(code) + "\n")
-        self.process.stdin.flush()
         assert self.process.stdout.readline() == "done\n"
+
+    def _tell(self, line: str) -> None:
+        assert self.process.stdin is not None
+        self.process.stdin.write(line + "\n")
+        self.process.stdin.flush()
 
     def send(self, sender: str, times: int = 1, signal: str = "asked", **kwargs: Any) -> None:
         """Send one of them, with ``n`` from 0 on."""

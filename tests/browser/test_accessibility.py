@@ -41,7 +41,8 @@ for n in range(5): asked.send_robust(sender="kinds.run", n=n)
 def violations(page: Page) -> list[str]:
     """What axe has to say against the page as it is now, one line for each element."""
     page.wait_for_function("document.getAnimations().every(each => each.playState !== 'running')")
-    page.evaluate(AXE_SCRIPT)
+    if page.evaluate("typeof axe") == "undefined":  # once for each document: it is long
+        page.evaluate(AXE_SCRIPT)
     found: dict[str, Any] = page.evaluate(f"axe.run({json.dumps(RULES)})")
     return [
         " ".join(f"{rule['id']}: {node['target']} {node['failureSummary']}".split())
@@ -96,7 +97,7 @@ def test_nothing_is_against_the_guidelines(dashboard: Dashboard, shop: Shop, han
         page.locator("#detail summary").click()
         look(f"pane of {signal}")
         page.locator("#close").click()
-    page.locator("#pause").click()
+    dashboard.pause()
     page.locator("#facets-button").click()
     expect(page.locator("#facets li").first).to_be_visible(timeout=PATIENCE_MS)
     look("facets and pause")
@@ -136,6 +137,7 @@ def test_every_control_is_reached_by_tab_and_shows_it(dashboard: Dashboard, hand
     hand.send("tabbed")
     dashboard.open("?q=sender:tabbed")
     expect(dashboard.rows()).to_have_count(1)
+    expect(page.locator("#searched")).to_have_text("1 in all that is retained")
     page.locator("#facets-button").click()
     expect(page.locator("#facets li").first).to_be_visible(timeout=PATIENCE_MS)
     dashboard.rows().first.click()
@@ -210,7 +212,6 @@ def test_counts_are_announced_now_and_then_and_rows_never(dashboard: Dashboard, 
     """While some thousand sends come in, next to nothing is said; what is said has the figures."""
     page = dashboard.page
     dashboard.open("?q=sender:heard")
-    expect(page.locator("#list")).not_to_have_attribute("data-empty", "loading")
     assert page.evaluate(HEARD) is False
     for _ in range(10):
         hand.send("heard", 300)

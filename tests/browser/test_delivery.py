@@ -1,6 +1,6 @@
 """Nothing is lost and nothing comes twice, whatever happens between a send and the page."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from itertools import pairwise
 from typing import Any
 
@@ -80,15 +80,18 @@ def test_ten_thousand_sends_arrive_once_and_in_order_through_restarts_and_cuts(
     frames = Frames(dashboard.page)
     dashboard.open(f"?q={FILTER}")
     sender = shop.spawn("shell", "-c", SENDING)
-    _until(dashboard, lambda: len(frames.rows) > 3)
-    _cut(dashboard, shop)
-    dashboard.page.wait_for_timeout(700)
+    dashboard.until(lambda: len(frames.rows) > 3)
+    dashboard.drop()
+    taken = len(frames.rows)
+    dashboard.until(lambda: len(frames.rows) > taken)
     assert shop.server is not None
     shop.server.process.kill()
-    dashboard.page.wait_for_timeout(1_000)
+    dashboard.expect_state("RECONNECTING")
+    taken = len(frames.rows)
     shop.start()
-    _until(dashboard, lambda: frames.rows[-1]["frame"] < 20 and not frames.rows[-1]["reset"])
-    _cut(dashboard, shop)
+    dashboard.until(lambda: len(frames.rows) > taken)
+    assert not frames.rows[-1]["reset"]
+    dashboard.drop()
     output, _ = sender.communicate(timeout=120)
     assert sender.returncode == 0, output
 
@@ -100,7 +103,7 @@ def test_ten_thousand_sends_arrive_once_and_in_order_through_restarts_and_cuts(
         stored += [event.id for event in found.events]
         after = found.scanned_to
         assert found.events
-    _until(dashboard, lambda: frames.rows[-1]["id"] >= stored[-1])
+    dashboard.until(lambda: frames.rows[-1]["id"] >= stored[-1])
 
     spans = frames.spans()
     assert sum(count for _, _, count in spans) == SENDS
@@ -108,19 +111,6 @@ def test_ten_thousand_sends_arrive_once_and_in_order_through_restarts_and_cuts(
     for first, last, count in spans:
         assert sum(first <= event_id <= last for event_id in stored) == count
     _expect_counts(dashboard, shop)
-
-
-def _cut(dashboard: Dashboard, shop: Shop) -> None:
-    """The socket closes under the page."""
-    dashboard.page.evaluate("import('/livesignals/static/livesignals/js/socket.js').then(module => module.drop())")
-
-
-def _until(dashboard: Dashboard, is_so: Callable[[], bool], patience_ms: int = 60_000) -> None:
-    for _ in range(patience_ms // 50):
-        if is_so():
-            return
-        dashboard.page.wait_for_timeout(50)
-    raise AssertionError("it never came to that")
 
 
 def _expect_counts(dashboard: Dashboard, shop: Shop) -> None:
@@ -137,4 +127,4 @@ def _expect_counts(dashboard: Dashboard, shop: Shop) -> None:
             and all(shown(f"[data-family-chip={key}] [data-count]") == n for key, n in counts.by_family.items())
         )
 
-    _until(dashboard, agree)
+    dashboard.until(agree)

@@ -34,8 +34,8 @@ def log_in(shop: Shop, visitor: Page, password: str = "demo") -> None:
     visitor.goto(f"{shop.url}/login/")
     visitor.locator("input[name=username]").fill("customer1")
     visitor.locator("input[name=password]").fill(password)
-    visitor.locator("input[name=password]").press("Enter")
-    visitor.wait_for_load_state()
+    with visitor.expect_navigation():
+        visitor.locator("input[name=password]").press("Enter")
 
 
 def fail_to_log_in(shop: Shop, visitor: Page) -> None:
@@ -46,8 +46,7 @@ def fail_to_log_in(shop: Shop, visitor: Page) -> None:
 def log_out(shop: Shop, visitor: Page) -> None:
     """A customer logs in and out again."""
     log_in(shop, visitor)
-    visitor.locator("form[action*=logout] button").click()
-    visitor.wait_for_load_state()
+    press(visitor, "form[action*=logout] button")
 
 
 def migrate(shop: Shop, visitor: Page) -> None:
@@ -60,12 +59,16 @@ def buy(shop: Shop, visitor: Page) -> None:
     log_in(shop, visitor)
     visitor.goto(f"{shop.url}/")
     visitor.locator("main a[href*='/products/']").first.click()
-    visitor.locator("form[action*='cart/add'] button").click()
+    press(visitor, "form[action*='cart/add'] button")
     visitor.goto(f"{shop.url}/cart/")
-    visitor.locator("form[action*=checkout] button").click()
-    visitor.wait_for_load_state()
-    visitor.locator("form[action*=pay] button").click()
-    visitor.wait_for_load_state()
+    press(visitor, "form[action*=checkout] button")
+    press(visitor, "form[action*=pay] button")
+
+
+def press(visitor: Page, button: str) -> None:
+    """A form is sent; returns when the next page is there."""
+    with visitor.expect_navigation():
+        visitor.locator(button).click()
 
 
 SAVE_A_TAG = "from project.shop.models import Tag; Tag.objects.create(name='seen')"
@@ -123,11 +126,9 @@ def test_every_signal_is_seen_when_it_happens(
     """What Django sends because of something that a user did is a row in the open page."""
     dashboard.open(f"?q=signal:{signal}")
     expect(dashboard.page.locator("#filter")).to_have_value(f"signal:{signal}")
-    dashboard.page.wait_for_timeout(300)
     before = dashboard.newest()
     with visitor:
         HAPPENINGS[signal](shop, visitor.new_page())
         dashboard.expect_row(f".{signal}", after=before)
-    assert set(dashboard.rows().evaluate_all("rows => rows.map(row => row.dataset.signal.split('.').pop())")) == {
-        signal
-    }
+    shown = dashboard.rows().evaluate_all("rows => rows.map(row => row.dataset.signal.split('.').pop())")
+    assert set(shown) == {signal}

@@ -1,10 +1,10 @@
 """Narrowing: a person types, is helped, clicks values, counts, goes back, and searches further than the list goes."""
 
+import json
 import re
-from collections.abc import Iterable
 
 import pytest
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Locator, Page, WebSocketRoute, expect
 
 from livesignals.events import Event
 from livesignals.filters import parse
@@ -17,44 +17,8 @@ pytestmark = [pytest.mark.browser, pytest.mark.timeout(240), pytest.mark.usefixt
 SLOW = " OR ".join(f"zz{n}" for n in range(120))
 
 
-def go_live(dashboard: Dashboard, query: str = "") -> None:
-    """Open the page and wait until the first frame is there."""
-    dashboard.open(query)
-    expect(dashboard.page.locator("#list")).not_to_have_attribute("data-empty", "loading")
-
-
-def type_filter(dashboard: Dashboard, text: str) -> None:
-    """Type at the keyboard, without Enter."""
-    dashboard.page.locator("#filter").fill("")
-    dashboard.page.locator("#filter").press_sequentially(text)
-
-
-def expect_filter(page: Page, text: str) -> None:
-    """The field holds it, and it is in force."""
-    expect(page.locator("#filter")).to_have_value(text, timeout=PATIENCE_MS)
-    expect(page.locator("#filter")).not_to_have_attribute("aria-invalid", "true")
-
-
-def expect_senders(dashboard: Dashboard, senders: Iterable[str]) -> None:
-    """Wait until the list has rows of these senders and no others."""
-    dashboard.page.wait_for_function(
-        """senders => {
-             const shown = new Set([...document.querySelectorAll("#rows .row")].map(row => row.dataset.sender));
-             return shown.size === senders.length && senders.every(sender => shown.has(sender));
-           }""",
-        arg=sorted(senders),
-        timeout=PATIENCE_MS,
-    )
-
-
 def options(page: Page) -> Locator:
     return page.locator("#completions [role=option]")
-
-
-def shown(page: Page) -> list[int]:
-    """The ids of the rows, from top to bottom."""
-    ids: list[int] = page.locator("#rows .row").evaluate_all("rows => rows.map(row => +row.dataset.id)")
-    return ids
 
 
 # While it is typed
@@ -64,10 +28,10 @@ def test_fields_and_values_that_were_seen_complete_what_is_typed(dashboard: Dash
     """By the keyboard and by the mouse; a field leads on to its values; the list narrows to what was chosen."""
     hand.send("complete.one", 2)
     hand.send("complete.two", 2)
-    go_live(dashboard)
+    dashboard.open()
     page, field = dashboard.page, dashboard.page.locator("#filter")
     expect(field).to_have_attribute("aria-expanded", "false")
-    type_filter(dashboard, "sen")
+    dashboard.type_filter("sen")
     expect(options(page).first).to_contain_text("sender")
     expect(field).to_have_attribute("aria-expanded", "true")
     page.keyboard.press("ArrowDown")
@@ -79,9 +43,9 @@ def test_fields_and_values_that_were_seen_complete_what_is_typed(dashboard: Dash
     page.keyboard.type("complete.")
     options(page).filter(has_text="complete.two").click()
     expect(field).to_be_focused()
-    expect_filter(page, "sender:complete.two")
+    dashboard.expect_filter("sender:complete.two")
     expect(page.locator("#completions")).to_be_hidden()
-    expect_senders(dashboard, ["complete.two"])
+    dashboard.expect_senders("complete.two")
 
 
 def test_what_was_carried_is_completed_too_and_a_word_to_the_value_it_is_part_of(
@@ -89,31 +53,31 @@ def test_what_was_carried_is_completed_too_and_a_word_to_the_value_it_is_part_of
 ) -> None:
     """Keys and values of payloads; names of models without knowing that they are senders."""
     hand.send("complete.carried", colour="vermilion")
-    go_live(dashboard)
+    dashboard.open()
     page = dashboard.page
-    type_filter(dashboard, "colo")
+    dashboard.type_filter("colo")
     page.keyboard.press("ArrowDown")
     expect(options(page).first).to_contain_text("kwargs.colour")
     page.keyboard.press("Tab")
     expect(options(page).first.locator("b")).to_have_text("vermilion")
     page.keyboard.press("Tab")
-    expect_filter(page, "kwargs.colour:vermilion")
-    expect_senders(dashboard, ["complete.carried"])
-    type_filter(dashboard, "-complete.car")
+    dashboard.expect_filter("kwargs.colour:vermilion")
+    dashboard.expect_senders("complete.carried")
+    dashboard.type_filter("-complete.car")
     expect(options(page).filter(has_text="sender:complete.carried")).to_be_visible()
 
 
 def test_the_list_of_completions_is_left_without_choosing(dashboard: Dashboard, hand: Hand) -> None:
     """Enter takes what was typed, Escape closes the list and then leaves the field; down opens it on demand."""
     hand.send("left.alone")
-    go_live(dashboard)
+    dashboard.open()
     page, listed = dashboard.page, dashboard.page.locator("#completions")
-    type_filter(dashboard, "left.al")
+    dashboard.type_filter("left.al")
     expect(listed).to_be_visible()
     page.keyboard.press("Enter")
     expect(listed).to_be_hidden()
-    expect_filter(page, "left.al")
-    expect_senders(dashboard, ["left.alone"])
+    dashboard.expect_filter("left.al")
+    dashboard.expect_senders("left.alone")
     page.keyboard.press("ArrowDown")
     expect(listed).to_be_visible()
     page.keyboard.press("Escape")
@@ -121,7 +85,7 @@ def test_the_list_of_completions_is_left_without_choosing(dashboard: Dashboard, 
     expect(page.locator("#filter")).to_be_focused()
     page.keyboard.press("Escape")
     expect(page.locator("#filter")).not_to_be_focused()
-    type_filter(dashboard, "left.al")
+    dashboard.type_filter("left.al")
     expect(listed).to_be_visible()
     page.locator("#filter").fill("")
     expect(listed).to_be_hidden()
@@ -133,12 +97,18 @@ def test_nothing_moves_while_somebody_types(dashboard: Dashboard, hand: Hand, wi
     page = dashboard.page
     page.set_viewport_size({"width": width, "height": 700})
     hand.send("unmoved")
-    go_live(dashboard)
+    dashboard.open()
+    expect(page.locator("#processes-button b")).to_have_text(re.compile("[1-9]"))  # the header has its figures
     where = "() => document.getElementById('list').getBoundingClientRect().top"
     top = page.evaluate(where)
-    for text, appears in (("se", "#completions"), ("dur>5x", "#filter-error"), ("sender:unmoved", "#searched")):
-        type_filter(dashboard, text)
+    for text, appears, says in (
+        ("se", "#completions", "sender"),
+        ("dur>5x", "#filter-error", "us, ms, s, m, h"),
+        ("sender:unmoved", "#searched", "in all"),
+    ):
+        dashboard.type_filter(text)
         expect(page.locator(appears)).to_be_visible()
+        expect(page.locator(appears)).to_contain_text(says)
         assert page.evaluate(where) == top
         box = page.locator(appears).bounding_box()
         assert box is not None
@@ -148,9 +118,9 @@ def test_nothing_moves_while_somebody_types(dashboard: Dashboard, hand: Hand, wi
 
 def test_the_mistake_in_a_long_filter_is_pointed_at_as_the_field_scrolls(dashboard: Dashboard) -> None:
     """Under its character; at the field's edge, with an arrow, when that is out of sight."""
-    go_live(dashboard)
+    dashboard.open()
     page, caret = dashboard.page, dashboard.page.locator("#filter-error pre")
-    type_filter(dashboard, "word " * 60 + "dur>5x")
+    page.locator("#filter").fill("word " * 60 + "dur>5x")
     expect(caret).to_be_visible()
     expect(caret).to_have_text("^")
     field = page.locator("#filter").bounding_box()
@@ -160,19 +130,19 @@ def test_the_mistake_in_a_long_filter_is_pointed_at_as_the_field_scrolls(dashboa
     assert field["x"] + field["width"] * 0.9 < box["x"] < field["x"] + field["width"]
     page.keyboard.press("Home")
     expect(caret).to_have_text("›")
-    type_filter(dashboard, "dur>5x " + "word " * 60)
+    page.locator("#filter").fill("dur>5x " + "word " * 60)
     expect(caret).to_have_text("‹")
 
 
 def test_the_filter_is_read_back_in_english(dashboard: Dashboard, hand: Hand) -> None:
     """Also when there is none; of a wrong one the last valid reading stays."""
     hand.send("english")
-    go_live(dashboard)
+    dashboard.open()
     english = dashboard.page.locator("#filter-english")
     expect(english).to_have_text("every send")
-    type_filter(dashboard, "-sender:english n>=2")
+    dashboard.type_filter("-sender:english n>=2")
     expect(english).to_have_text("the sender is not english and the number of receivers is at least 2")
-    type_filter(dashboard, "-sender:english n>=2 (")
+    dashboard.page.locator("#filter").fill("-sender:english n>=2 (")
     expect(dashboard.page.locator("#filter-error")).to_be_visible()
     expect(english).to_have_text("the sender is not english and the number of receivers is at least 2")
 
@@ -180,16 +150,94 @@ def test_the_filter_is_read_back_in_english(dashboard: Dashboard, hand: Hand) ->
 def test_examples_in_the_help_are_filters_to_click(dashboard: Dashboard, hand: Hand) -> None:
     """Whole ones, and one for each field."""
     hand.send("helped", signal="refused")
-    go_live(dashboard)
+    dashboard.open()
     page = dashboard.page
     page.locator("#help-button").click()
     page.locator("#help .examples").get_by_text("is:error", exact=True).click()
     expect(page.locator("#help")).to_be_hidden()
-    expect_filter(page, "is:error")
+    dashboard.expect_filter("is:error")
     dashboard.expect_row("refused", sender="helped")
     page.locator("#help-button").click()
     page.locator("#help table").get_by_text("family:model,auth").click()
-    expect_filter(page, "family:model,auth")
+    dashboard.expect_filter("family:model,auth")
+
+
+# When the server takes its time
+
+
+class Line:
+    """Between a page and its server; what the server says in these types of messages comes when it is let go."""
+
+    def __init__(self, page: Page, *types: str) -> None:
+        self.types = types
+        self.held: list[str] = []
+        page.route_web_socket(re.compile("/socket/"), self._connect)
+
+    def _connect(self, page: WebSocketRoute) -> None:
+        self._page = page
+        page.connect_to_server().on_message(self._pass)
+
+    def _pass(self, said: str | bytes) -> None:
+        if json.loads(said)["type"] in self.types:
+            self.held.append(str(said))
+        else:
+            self._page.send(said)
+
+    def let_go(self) -> None:
+        self.types = ()
+        for said in self.held:
+            self._page.send(said)
+        self.held = []
+
+
+def test_what_was_marked_stays_so_when_a_late_answer_lists_it_again(dashboard: Dashboard, hand: Hand) -> None:
+    """Enter takes it."""
+    page, field = dashboard.page, dashboard.page.locator("#filter")
+    line = Line(page)
+    dashboard.open()
+    dashboard.type_filter("send")
+    expect(options(page).first).to_contain_text("sender")
+    line.types = ("completions",)
+    page.keyboard.press("e")
+    page.keyboard.press("ArrowDown")
+    dashboard.until(lambda: bool(line.held))
+    first = options(page).first.element_handle()
+    line.let_go()
+    page.wait_for_function("option => !option.isConnected", arg=first)
+    expect(options(page).first).to_have_attribute("aria-selected", "true")
+    page.keyboard.press("Enter")
+    expect(field).to_have_value("sender:")
+
+
+def test_what_was_typed_is_not_replaced_by_a_late_answer(dashboard: Dashboard, hand: Hand) -> None:
+    """To a click on a value before."""
+    hand.send("late.a")
+    page = dashboard.page
+    line = Line(page, "narrowed")
+    dashboard.open("?q=sender:late.*")
+    dashboard.rows(sender="late.a").locator("[data-field=sender]").click(modifiers=["Control"])
+    dashboard.until(lambda: bool(line.held))
+    dashboard.type_filter("sender:late.b")
+    line.let_go()
+    hand.send("late.b")
+    dashboard.expect_senders("late.b")
+    dashboard.expect_filter("sender:late.b")
+
+
+def test_a_late_mistake_is_not_told_of_what_was_typed_since(dashboard: Dashboard, hand: Hand) -> None:
+    """The filter that is right is in force, also for what is asked for afterwards."""
+    hand.send("since.a")
+    page, error = dashboard.page, dashboard.page.locator("#filter-error")
+    line = Line(page, "error")
+    dashboard.open("?q=sender:since.*")
+    page.locator("#filter").fill("sender:since.a dur>5x")
+    dashboard.until(lambda: bool(line.held))
+    page.locator("#filter").fill("sender:since.b")
+    expect(page.locator("#filter-english")).to_have_text("the sender is since.b")
+    line.let_go()
+    hand.send("since.b")
+    dashboard.expect_senders("since.b")
+    expect(error).to_be_hidden()
 
 
 # By clicking
@@ -199,24 +247,24 @@ def test_values_in_the_pane_narrow_and_with_alt_are_left_out(dashboard: Dashboar
     """What was carried, at any depth; receivers; what it ran inside."""
     hand.send("pane.a", signal="answered", colour="red", inner={"deep": [1, "two words"]})
     hand.send("pane.b", signal="answered", colour="green")
-    go_live(dashboard, "?q=sender:pane.*")
-    expect_senders(dashboard, ["pane.a", "pane.b"])
+    dashboard.open("?q=sender:pane.*")
+    dashboard.expect_senders("pane.a", "pane.b")
     page, detail = dashboard.page, dashboard.page.locator("#detail")
     dashboard.rows(sender="pane.a").click()
     detail.get_by_text("two words", exact=True).click()
-    expect_filter(page, 'sender:pane.* kwargs.inner.deep:"two words"')
-    expect_senders(dashboard, ["pane.a"])
+    dashboard.expect_filter('sender:pane.* kwargs.inner.deep:"two words"')
+    dashboard.expect_senders("pane.a")
     dashboard.filter("sender:pane.*")
     detail.get_by_text("red", exact=True).click(modifiers=["Alt"])
-    expect_filter(page, "sender:pane.* -kwargs.colour:red")
-    expect_senders(dashboard, ["pane.b"])
+    dashboard.expect_filter("sender:pane.* -kwargs.colour:red")
+    dashboard.expect_senders("pane.b")
     dashboard.filter("a OR sender:pane.*")
     detail.locator(".call code").click()
-    expect_filter(page, "(a OR sender:pane.*) receiver:talk.answer")
+    dashboard.expect_filter("(a OR sender:pane.*) receiver:talk.answer")
     dashboard.filter("sender:pane.*")
     detail.locator("[data-field=pid]").click()
     expect(page.locator("#filter")).to_have_value(re.compile(r"^sender:pane\.\* pid:\d+$"), timeout=PATIENCE_MS)
-    expect_senders(dashboard, ["pane.a", "pane.b"])
+    dashboard.expect_senders("pane.a", "pane.b")
     expect(detail.locator("h1")).to_contain_text("answered")
 
 
@@ -224,22 +272,22 @@ def test_values_in_a_row_narrow_with_a_modifier_and_a_plain_click_opens_it(dashb
     """Ctrl for only these, Alt for all but these."""
     hand.send("row.a", signal="answered")
     hand.send("row.b", signal="answered")
-    go_live(dashboard, "?q=sender:row.*")
-    expect_senders(dashboard, ["row.a", "row.b"])
+    dashboard.open("?q=sender:row.*")
+    dashboard.expect_senders("row.a", "row.b")
     page, pane = dashboard.page, dashboard.page.locator("#pane")
     value = dashboard.rows(sender="row.a").locator("[data-field=sender]")
     value.click(modifiers=["Alt"])
-    expect_filter(page, "sender:row.* -sender:row.a")
-    expect_senders(dashboard, ["row.b"])
+    dashboard.expect_filter("sender:row.* -sender:row.a")
+    dashboard.expect_senders("row.b")
     dashboard.filter("sender:row.*")
-    expect_senders(dashboard, ["row.a", "row.b"])
+    dashboard.expect_senders("row.a", "row.b")
     value.click(modifiers=["Control"])
-    expect_filter(page, "sender:row.* sender:row.a")
-    expect_senders(dashboard, ["row.a"])
+    dashboard.expect_filter("sender:row.* sender:row.a")
+    dashboard.expect_senders("row.a")
     expect(pane).to_be_hidden()
     dashboard.rows(sender="row.a").locator("[data-field=dur]").click(modifiers=["Control"])
     expect(page.locator("#filter")).to_have_value(re.compile(r"dur>=[\d.]+(us|ms)$"), timeout=PATIENCE_MS)
-    expect_senders(dashboard, ["row.a"])
+    dashboard.expect_senders("row.a")
     value.click()
     expect(pane).to_be_visible()
 
@@ -248,32 +296,32 @@ def test_pointing_at_a_value_in_a_row_offers_both_ways(dashboard: Dashboard, han
     """Beside the pointer, so that a click where it is still opens the send."""
     hand.send("point.a", signal="answered")
     hand.send("point.b", signal="answered")
-    go_live(dashboard, "?q=sender:point.*")
-    expect_senders(dashboard, ["point.a", "point.b"])
+    dashboard.open("?q=sender:point.*")
+    dashboard.expect_senders("point.a", "point.b")
     page, chooser = dashboard.page, dashboard.page.locator("#chooser")
     value = dashboard.rows(sender="point.a").locator("[data-field=sender]")
     expect(chooser).to_be_hidden()
     value.hover()
     expect(chooser).to_be_visible()
     chooser.get_by_text("−").click()
-    expect_filter(page, "sender:point.* -sender:point.a")
+    dashboard.expect_filter("sender:point.* -sender:point.a")
     expect(chooser).to_be_hidden()
     dashboard.filter("sender:point.*")
-    expect_senders(dashboard, ["point.a", "point.b"])
+    dashboard.expect_senders("point.a", "point.b")
     page.mouse.move(0, 0)
     value.hover()
     expect(chooser).to_be_visible()
     value.click()
     expect(page.locator("#pane")).to_be_visible()
-    expect_filter(page, "sender:point.*")
+    dashboard.expect_filter("sender:point.*")
 
 
 def test_what_is_offered_stays_while_rows_come_in(dashboard: Dashboard, hand: Hand) -> None:
     """At its place, above those that come; it says what it is about, and does that, when its row has gone."""
-    page, chooser = dashboard.page, dashboard.page.locator("#chooser")
+    chooser = dashboard.page.locator("#chooser")
     hand.send("traffic.wanted")
-    go_live(dashboard, "?q=sender:traffic.*")
-    expect_senders(dashboard, ["traffic.wanted"])
+    dashboard.open("?q=sender:traffic.*")
+    dashboard.expect_senders("traffic.wanted")
     dashboard.rows(sender="wanted").locator("[data-field=sender]").hover()
     expect(chooser).to_be_visible()
     where = chooser.bounding_box()
@@ -284,7 +332,7 @@ def test_what_is_offered_stays_while_rows_come_in(dashboard: Dashboard, hand: Ha
     expect(dashboard.rows(sender="wanted")).to_have_count(0)
     expect(chooser).to_contain_text("sender:traffic.wanted")
     chooser.get_by_text("−").click()
-    expect_filter(page, "sender:traffic.* -sender:traffic.wanted")
+    dashboard.expect_filter("sender:traffic.* -sender:traffic.wanted")
     expect(chooser).to_be_hidden()
 
 
@@ -292,8 +340,8 @@ def test_values_are_chosen_by_the_keyboard(dashboard: Dashboard, hand: Hand) -> 
     """f on a row; Enter narrows, the minus sign leaves out, Escape does nothing."""
     hand.send("keys.a")
     hand.send("keys.b")
-    go_live(dashboard, "?q=sender:keys.*")
-    expect_senders(dashboard, ["keys.a", "keys.b"])
+    dashboard.open("?q=sender:keys.*")
+    dashboard.expect_senders("keys.a", "keys.b")
     page, menu = dashboard.page, dashboard.page.locator("#values")
     page.keyboard.press("f")
     expect(menu).to_be_hidden()
@@ -303,18 +351,18 @@ def test_values_are_chosen_by_the_keyboard(dashboard: Dashboard, hand: Hand) -> 
     expect(menu.locator("button").first).to_be_focused()
     page.keyboard.press("Escape")
     expect(menu).to_be_hidden()
-    expect_filter(page, "sender:keys.*")
+    dashboard.expect_filter("sender:keys.*")
     page.keyboard.press("f")
     page.keyboard.press("ArrowDown")
     expect(menu.locator("button").nth(1)).to_have_text("sender:keys.b")
     page.keyboard.press("-")
     expect(menu).to_be_hidden()
-    expect_filter(page, "sender:keys.* -sender:keys.b")
-    expect_senders(dashboard, ["keys.a"])
+    dashboard.expect_filter("sender:keys.* -sender:keys.b")
+    dashboard.expect_senders("keys.a")
     page.keyboard.press("j")
     page.keyboard.press("f")
     page.keyboard.press("Enter")
-    expect_filter(page, "sender:keys.* -sender:keys.b signal:talk.asked")
+    dashboard.expect_filter("sender:keys.* -sender:keys.b signal:talk.asked")
 
 
 # Facets
@@ -328,7 +376,7 @@ def test_facets_count_what_the_filter_holds_and_narrow_it(dashboard: Dashboard, 
     """As sends come they count on; a click narrows, with Alt it leaves out; a reload keeps them open."""
     hand.send("facet.a", 3, signal="answered")
     hand.send("facet.b", 2)
-    go_live(dashboard, "?q=sender:facet.*")
+    dashboard.open("?q=sender:facet.*")
     page, facets = dashboard.page, dashboard.page.locator("#facets")
     expect(facets).to_be_hidden()
     page.get_by_role("button", name="Facets").click()
@@ -342,10 +390,10 @@ def test_facets_count_what_the_filter_holds_and_narrow_it(dashboard: Dashboard, 
     expect(facet(page, "sender", "facet.b")).to_contain_text("9", timeout=PATIENCE_MS)
     expect(facets.locator("[data-facet=sender] button").first).to_have_attribute("data-value", "facet.b")
     facet(page, "sender", "facet.a").click(modifiers=["Alt"])
-    expect_filter(page, "sender:facet.* -sender:facet.a")
+    dashboard.expect_filter("sender:facet.* -sender:facet.a")
     expect(facet(page, "sender", "facet.a")).to_have_count(0, timeout=PATIENCE_MS)
     facet(page, "signal", "talk.asked").click()
-    expect_filter(page, "sender:facet.* -sender:facet.a signal:talk.asked")
+    dashboard.expect_filter("sender:facet.* -sender:facet.a signal:talk.asked")
     page.reload()
     expect(facet(page, "sender", "facet.b")).to_contain_text("9", timeout=PATIENCE_MS)
     page.set_viewport_size({"width": 800, "height": 700})
@@ -363,30 +411,30 @@ def test_back_and_forward_walk_through_filters(dashboard: Dashboard, hand: Hand)
     """Those that were settled on; what was typed on the way is no stop."""
     hand.send("walk.a")
     hand.send("walk.b")
-    go_live(dashboard, "?q=sender:walk.*")
+    dashboard.open("?q=sender:walk.*")
     page = dashboard.page
     length = page.evaluate("history.length")
-    type_filter(dashboard, "sender:walk.a")
+    dashboard.type_filter("sender:walk.a")
     page.keyboard.press("Enter")
-    expect_senders(dashboard, ["walk.a"])
+    dashboard.expect_senders("walk.a")
     assert page.evaluate("history.length") == length + 1
-    type_filter(dashboard, "sender:walk.b")
+    dashboard.type_filter("sender:walk.b")
     page.keyboard.press("Enter")
     page.locator("[data-family-chip=custom]").click()
-    expect_senders(dashboard, ["walk.b"])
+    dashboard.expect_senders("walk.b")
     assert page.evaluate("history.length") == length + 3
     page.go_back()
     expect(page.locator("[data-family-chip=custom]")).to_have_attribute("aria-pressed", "false")
-    expect_filter(page, "sender:walk.b")
+    dashboard.expect_filter("sender:walk.b")
     page.go_back()
-    expect_filter(page, "sender:walk.a")
-    expect_senders(dashboard, ["walk.a"])
+    dashboard.expect_filter("sender:walk.a")
+    dashboard.expect_senders("walk.a")
     page.go_back()
-    expect_filter(page, "sender:walk.*")
-    expect_senders(dashboard, ["walk.a", "walk.b"])
+    dashboard.expect_filter("sender:walk.*")
+    dashboard.expect_senders("walk.a", "walk.b")
     page.go_forward()
-    expect_filter(page, "sender:walk.a")
-    expect_senders(dashboard, ["walk.a"])
+    dashboard.expect_filter("sender:walk.a")
+    dashboard.expect_senders("walk.a")
 
 
 # The history
@@ -404,7 +452,7 @@ def history(shop: Shop, hand: Hand) -> Sender:
 
 def test_a_filter_is_searched_for_through_the_whole_history(dashboard: Dashboard, history: Sender) -> None:
     """It says how far, and when that was all."""
-    go_live(dashboard, "?q=sender:past.M7")
+    dashboard.open("?q=sender:past.M7")
     expect(dashboard.rows(sender="past.M7")).to_have_count(1, timeout=PATIENCE_MS)
     expect(dashboard.page.locator("#searched")).to_have_text("1 in all that is retained", timeout=PATIENCE_MS)
     expect(dashboard.page.locator("#further span")).to_have_text("That is all that is retained.")
@@ -412,7 +460,7 @@ def test_a_filter_is_searched_for_through_the_whole_history(dashboard: Dashboard
 
 def test_a_search_can_be_stopped_and_taken_up_again(dashboard: Dashboard, history: Sender) -> None:
     """By Escape and by a button; another filter ends it too."""
-    go_live(dashboard)
+    dashboard.open()
     page, searched = dashboard.page, dashboard.page.locator("#searched")
     stop, further = page.locator("#stop"), page.get_by_role("button", name="Search further back")
     dashboard.filter(SLOW)
@@ -432,7 +480,7 @@ def test_a_search_can_be_stopped_and_taken_up_again(dashboard: Dashboard, histor
     further.click()
     expect(stop).to_be_visible()
     dashboard.filter("sender:past.M9")
-    expect_senders(dashboard, ["past.M9"])
+    dashboard.expect_senders("past.M9")
     expect(stop).to_be_hidden()
 
 
@@ -440,25 +488,25 @@ def test_the_list_goes_further_back_than_its_window_without_a_hole(
     dashboard: Dashboard, hand: Hand, history: Sender
 ) -> None:
     """After the window has lost its oldest rows to newer ones, and beyond what the page holds; and back to live."""
-    go_live(dashboard, "?q=sender:past.*")
+    dashboard.open("?q=sender:past.*")
     page = dashboard.page
     expect(page.locator("#rows .row")).to_have_count(100, timeout=PATIENCE_MS)
     for n in range(5):
         hand.send_each(f"past.new{n}", 45)
         dashboard.expect_row("asked", sender=f"past.new{n}44")
     expect(page.locator("#rows .row")).to_have_count(200, timeout=PATIENCE_MS)
-    assert shown(page)[-1] > history.journal.bounds().last - 225
+    assert dashboard.shown()[-1] > history.journal.bounds().last - 225
     matching = sorted((event.id for event in searched_for(history, "past.")), reverse=True)
-    while matching[-1] not in shown(page):
-        last = shown(page)[-1]
+    while matching[-1] not in dashboard.shown():
+        last = dashboard.shown()[-1]
         page.get_by_role("button", name="Search further back").click()
         page.wait_for_function("last => +document.querySelector('#rows .row:last-child').dataset.id < last", arg=last)
         expect(page.locator("#stop")).to_be_hidden(timeout=PATIENCE_MS)
-        ids = shown(page)
+        ids = dashboard.shown()
         at = matching.index(ids[0])
         assert ids == matching[at : at + len(ids)]
         assert len(ids) <= 1_000
-    assert len(shown(page)) == 1_000
+    assert len(dashboard.shown()) == 1_000
     expect(page.locator("#further span")).to_have_text("That is all that is retained.")
     dashboard.expect_state("PAUSED")
     hand.send("past.newest")
@@ -467,7 +515,7 @@ def test_the_list_goes_further_back_than_its_window_without_a_hole(
     dashboard.expect_state("LIVE")
     newest = dashboard.expect_row("asked", sender="past.newest")
     expect(page.locator("#rows .row")).to_have_count(100, timeout=PATIENCE_MS)
-    assert shown(page) == [newest, *matching[:99]]
+    assert dashboard.shown() == [newest, *matching[:99]]
 
 
 def searched_for(history: Sender, start: str) -> list[Event]:

@@ -16,8 +16,8 @@ from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
 
 from tests.browser.conftest import Shop
+from tests.processes import PATIENCE
 
-PATIENCE = 20.0  # seconds until what should come is given up
 BASE = Shop.base
 
 _marks = itertools.count(1)
@@ -51,7 +51,7 @@ def use_link(shop: Shop) -> str:
 
 def log_in(shop: Shop, username: str, password: str) -> str:
     """Log in at the shop; the session's cookie, as a browser would send it."""
-    with httpx.Client(base_url=shop.url) as client:
+    with httpx.Client(base_url=shop.url, timeout=PATIENCE) as client:
         client.get("/login/")
         form = {"username": username, "password": password, "csrfmiddlewaretoken": client.cookies["csrftoken"]}
         assert client.post("/login/", data=form).status_code == 302
@@ -60,7 +60,7 @@ def log_in(shop: Shop, username: str, password: str) -> str:
 
 def log_out(shop: Shop, cookie: str) -> None:
     """Log out at the shop."""
-    with httpx.Client(base_url=shop.url, cookies=dict([cookie.split("=")])) as client:
+    with httpx.Client(base_url=shop.url, timeout=PATIENCE, cookies=dict([cookie.split("=")])) as client:
         client.get("/")
         assert client.post("/logout/", data={"csrfmiddlewaretoken": client.cookies["csrftoken"]}).status_code == 302
 

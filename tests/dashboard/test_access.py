@@ -19,8 +19,8 @@ from livesignals import mount
 from livesignals.dashboard.access import OneTimeLinks
 from livesignals.dashboard.asgi import Dashboard
 from tests.browser.conftest import MANAGE, ROOT, Shop
-from tests.dashboard.conftest import BASE, PATIENCE, Answer, Socket, ask, log_in, log_out, use_link
-from tests.processes import Program
+from tests.dashboard.conftest import BASE, Answer, Socket, ask, log_in, log_out, use_link
+from tests.processes import PATIENCE, Program
 
 PATHS = [
     "",

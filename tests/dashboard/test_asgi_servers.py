@@ -19,8 +19,8 @@ from websockets.exceptions import InvalidStatus
 from websockets.uri import parse_uri
 
 from tests.browser.conftest import MANAGE, ROOT, Hand, Shop
-from tests.dashboard.conftest import PATIENCE, Socket, log_in, log_out, use_link
-from tests.processes import Program
+from tests.dashboard.conftest import Socket, log_in, log_out, use_link
+from tests.processes import PATIENCE, Program
 
 #: What a server may have more in memory while a page reads nothing, of some 27 that it asks for.
 HELD_MIB = 12

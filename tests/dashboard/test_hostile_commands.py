@@ -11,7 +11,8 @@ from websockets.exceptions import ConnectionClosed
 from livesignals.filters import parse
 from livesignals.transport.consumer import FRAMES_IN_FLIGHT, MAX_COMMAND_CHARS
 from tests.browser.conftest import Shop
-from tests.dashboard.conftest import PATIENCE, Socket, ask, use_link
+from tests.dashboard.conftest import Socket, ask, use_link
+from tests.processes import PATIENCE
 
 DEEP = 7_000
 

@@ -13,7 +13,8 @@ from livesignals.journal import ProcessReport
 from livesignals.journal.liveness import SILENT_SECONDS
 from livesignals.journal.memory import MemoryJournal
 from tests.browser.conftest import Hand, Shop
-from tests.dashboard.conftest import PATIENCE, ask, use_link
+from tests.dashboard.conftest import ask, use_link
+from tests.processes import PATIENCE
 
 
 def make_journal(*reports: ProcessReport) -> MemoryJournal:

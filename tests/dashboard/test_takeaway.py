@@ -12,9 +12,10 @@ from pathlib import Path
 import pytest
 
 from tests.browser.conftest import Shop
-from tests.dashboard.conftest import BASE, PATIENCE, ask, use_link
+from tests.dashboard.conftest import BASE, ask, use_link
 from tests.exchange.building import assert_well_formed
 from tests.journal.building import Sender, make_events
+from tests.processes import PATIENCE
 
 NAME = "monday"
 MIB = 2**20

@@ -3,4 +3,5 @@ what the journal counts are then the same."""
 
 from project.settings import *  # noqa: F403 - the shop's settings are the point
 
-LIVESIGNALS = {"SIGNALS": ["-*", "*.numbered"]}
+# More is retained than a busy machine writes until all have read it.
+LIVESIGNALS = {"SIGNALS": ["-*", "*.numbered"], "RETAIN_EVENTS": 10**6, "RETAIN_BYTES": 2**30}

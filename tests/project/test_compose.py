@@ -146,7 +146,7 @@ def test_the_worker_sends_off_what_was_paid_and_its_customers_go_shopping(fleet:
         time.sleep(0.1)
     for program in (worker, customers, web):
         program.process.send_signal(signal.SIGTERM)
-        assert program.process.wait(30) == 0
+        assert program.process.wait(PATIENCE) == 0
         assert "Traceback" not in program.output()
     journal = open_journal(fleet.journal_url, project="", retain_events=10**6, retain_bytes=2**30)
     counts, roles = journal.counts(), {report.role for report in journal.processes()}

@@ -42,7 +42,7 @@ def test_the_sends_of_a_task_are_told_as_its_own_and_stored(site: Site, redis_ur
         }
         pids = {first: result.get(PATIENCE, propagate=False) for first, result in results.items()}
         worker.process.send_signal(signal.SIGTERM)
-        assert worker.process.wait(30) == 0
+        assert worker.process.wait(PATIENCE) == 0
     assert isinstance(pids.pop(100), ValueError)
 
     events = [event for event in site.settled() if event.sender == "in a task"]

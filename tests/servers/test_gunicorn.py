@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from tests.processes import Program, free_port
+from tests.processes import PATIENCE, Program, free_port
 from tests.servers.conftest import ROOT, Site, visit, wait_until
 
 WORKERS = 2
@@ -55,7 +55,7 @@ def test_every_send_of_master_and_workers_is_stored_once(site: Site, options: Se
         wait_until(lambda: program.output().count("Worker exiting") >= WORKERS, "the first workers end")
         serve_from_each_worker(site, port, other_than=first)
         program.process.send_signal(signal.SIGTERM)
-        assert program.process.wait(30) == 0
+        assert program.process.wait(PATIENCE) == 0
     events = site.settled()
     assert "Traceback" not in program.output()
     ended = [event for event in events if event.sender == "a worker ends"]

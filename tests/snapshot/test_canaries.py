@@ -13,7 +13,7 @@ import pytest
 
 from tests.browser.conftest import MANAGE, ROOT, Shop
 from tests.dashboard.conftest import Socket, ask, use_link
-from tests.processes import Program, free_port
+from tests.processes import PATIENCE, Program, free_port
 
 pytestmark = pytest.mark.timeout(240)
 
@@ -97,12 +97,12 @@ def visit(url: str, canaries: Canaries) -> None:
     at = canaries.at
     headers = {"Authorization": f"Basic {at['Authorization']}", "X-Api-Key": at["X-Api-Key"]}
     cookies = {"sessionid": at["Cookie"], "remember": at["Cookie"]}
-    with httpx.Client(base_url=url, headers=headers, cookies=cookies) as client:
+    with httpx.Client(base_url=url, timeout=PATIENCE, headers=headers, cookies=cookies) as client:
         client.get(f"/?q={MARKER.decode()}&token={at['query']}&next={at['query']}")
         client.get("/broken/", params={"code": at["query"]})
         client.get(f"/reset/MQ/c1xm3f-{at['path'][:32]}/")
         client.get(f"/invited/{at['path']}/")
-    with httpx.Client(base_url=url) as client:
+    with httpx.Client(base_url=url, timeout=PATIENCE) as client:
         client.get("/login/")
         form = {"username": "customer1", "csrfmiddlewaretoken": client.cookies["csrftoken"]}
         client.post("/login/", data={**form, "password": at["typed password"]})

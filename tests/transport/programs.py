@@ -24,6 +24,11 @@ def send(*numbers):
     for n in numbers:
         numbered.send(sender="numbers", n=n)
 """
+#: Before a program that forks: on a busy machine a batch takes longer than a fork waits for it, and Python warns.
+PATIENT = """
+from livesignals.transport import flusher
+flusher.FORK_SECONDS = 30
+"""
 
 
 def run(

@@ -5,7 +5,7 @@ from textwrap import dedent
 
 import pytest
 
-from tests.transport.programs import run, stored
+from tests.transport.programs import PATIENT, run, stored
 
 LOCKS_HELD = """
 import logging
@@ -174,7 +174,8 @@ def test_children_send_through_connections_of_their_own(redis_url: str) -> None:
     """Of a journal in Redis, which the parent uses before and after; nobody gets the answer of somebody else."""
     url = f"{redis_url}?name=forks"
     errors = run(
-        """
+        PATIENT
+        + """
 import os
 send(1)
 assert get_flusher().flush(30)

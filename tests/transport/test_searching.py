@@ -7,15 +7,19 @@ import threading
 import time
 from collections.abc import Awaitable, Callable
 from contextlib import asynccontextmanager
+from types import SimpleNamespace
 from typing import Any
+
+import pytest
 
 from livesignals.events import Cause
 from livesignals.exceptions import JournalUnavailable
 from livesignals.filters import Filter, parse
 from livesignals.journal import Found
 from livesignals.journal.memory import MemoryJournal
+from livesignals.transport import searching
 from livesignals.transport.feed import Feed
-from livesignals.transport.searching import FIRST_EVENTS, LEAST_EVENTS, MOST_EVENTS, SLOW_SECONDS, Search
+from livesignals.transport.searching import FIRST_EVENTS, FIRST_SECONDS, LEAST_EVENTS, MOST_EVENTS, SLOW_SECONDS, Search
 from tests.journal.building import Sender, make_event, make_events
 from tests.transport.test_consumer import PATIENCE, Page
 
@@ -186,6 +190,20 @@ def test_a_search_that_finds_nothing_keeps_nobody_waiting() -> None:
     on_a_loop(work, history=20_000)
 
 
+def test_what_a_long_run_hides_comes_below_when_it_is_not_found_at_once() -> None:
+    """A page that is opened after a loop shows more than that loop, however slow the machine is."""
+
+    async def work(journal: Journal, feed: Feed) -> None:
+        Sender(journal).append(make_events(700))
+        journal.seconds = 2 * FIRST_SECONDS
+        async with reading(feed) as page:
+            told = [json.loads(sent["text"]) for sent in page.sent if "text" in sent]
+            shown = [found for said in told if said["type"] == "rows" for found in ids(said["content"])]
+            assert {*range(1, 31)} <= {*shown}
+
+    on_a_loop(work, history=30)
+
+
 def test_another_filter_or_a_word_ends_a_search() -> None:
     """The journal is not asked for it any more."""
 
@@ -276,13 +294,25 @@ def test_a_search_outlives_a_journal_that_is_away() -> None:
     on_a_loop(work, history=30)
 
 
-def test_pieces_are_as_large_as_they_are_quick() -> None:
-    """A slow filter looks at few events at a time, a quick one at many; both within bounds."""
+class Timed(Journal):
+    """Each search takes so long on a clock of its own."""
 
-    async def work(journal: Journal, feed: Feed) -> None:
+    now = takes = 0.0
+
+    def search(self, filter: Filter, before: int | None, limit: int, max_scan: int | None = None) -> Found:
+        self.now += self.takes
+        return super().search(filter, before, limit, max_scan)
+
+
+def test_pieces_are_as_large_as_they_are_quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A slow filter looks at few events at a time, a quick one at many; both within bounds."""
+    journal = Timed()
+    monkeypatch.setattr(searching, "time", SimpleNamespace(monotonic=lambda: journal.now))
+
+    async def work() -> None:
+        feed = Feed(lambda: journal)
         await feed.watch()
-        for seconds in (0.0, SLOW_SECONDS * 1.2):
-            journal.seconds = seconds
+        for journal.takes in (0.0, SLOW_SECONDS * 1.2):
             search = Search(feed, parse("id<0"), 2_000_000, 1)
             search.position = 2_000_000
             for _ in range(10):
@@ -293,4 +323,4 @@ def test_pieces_are_as_large_as_they_are_quick() -> None:
         assert [events for _, events in slow] == [max(FIRST_EVENTS // 2**n, LEAST_EVENTS) for n in range(10)]
         await feed.unwatch()
 
-    on_a_loop(work)
+    asyncio.run(work())

@@ -38,11 +38,16 @@ on("completions", (message) => {
   if (message.request !== request || document.activeElement !== field) return;
   const { value, caret } = asked;
   if (field.value !== value) return;
+  const marked = options[active]?.insert;
   options = message.options
     .map((option) => ({ ...option, begin: indexOf(value, option.start) }))
     .filter(({ insert, begin }) => insert !== value.slice(begin, caret));
-  if (options.length) show();
-  else hide();
+  if (!options.length) {
+    hide();
+    return;
+  }
+  show();
+  mark(options.findIndex(({ insert }) => insert === marked)); // it was chosen among those of an older answer
 });
 
 on("close", hide);
@@ -55,13 +60,11 @@ function show() {
     option.append(text("b", label), " ", text("span", help));
     return option;
   }));
-  active = -1;
   list.hidden = false;
   list.scrollTop = 0;
   const room = box.clientWidth - Math.min(WIDTH, box.clientWidth);
   list.style.marginLeft = `${Math.min(Math.max(offsetOf(field, options[0].begin) - 12, 0), room)}px`;
   field.setAttribute("aria-expanded", "true");
-  field.removeAttribute("aria-activedescendant");
   // An unfinished term is not called a mistake while its values are offered.
   box.toggleAttribute("data-choosing", /[:,=]$/.test(value.slice(0, caret)));
   count.textContent = count.dataset.words.replace("{n}", options.length);
@@ -79,10 +82,17 @@ function hide() {
   count.textContent = "";
 }
 
-function move(to) {
+const move = (to) => mark((to + options.length) % options.length);
+
+/** The option that Enter takes; -1: none. */
+function mark(n) {
   list.children[active]?.setAttribute("aria-selected", "false");
-  active = (to + options.length) % options.length;
-  const option = list.children[active];
+  active = n;
+  const option = list.children[n];
+  if (!option) {
+    field.removeAttribute("aria-activedescendant");
+    return;
+  }
   option.setAttribute("aria-selected", "true");
   option.scrollIntoView({ block: "nearest" });
   field.setAttribute("aria-activedescendant", option.id);
@@ -102,6 +112,7 @@ function accept({ insert, begin }) {
 
 field.addEventListener("input", () => {
   if (accepting) return;
+  mark(-1);
   clearTimeout(timer);
   timer = setTimeout(ask, TYPING_MS);
 });

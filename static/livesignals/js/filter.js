@@ -37,6 +37,7 @@ on("narrowed", ({ request, filter }) => {
 });
 
 field.addEventListener("input", () => {
+  narrowing += 1; // what was typed since is not replaced by a late answer
   clearTimeout(timer);
   timer = setTimeout(apply, TYPING_MS);
 });
@@ -80,7 +81,7 @@ on("filter", (message) => {
 });
 
 on("error", (message) => {
-  if (message.of !== "filter") return;
+  if (message.of !== "filter" || message.filter !== standing.filter) return; // another was asked for since
   standing.filter = valid;
   hold();
   showError(message);

@@ -5,6 +5,7 @@ import "./counters.js";
 import "./sparkline.js";
 import "./searching.js";
 import "./rows.js";
+import "./press.js";
 import "./view.js";
 import "./pause.js";
 import "./filter.js";
