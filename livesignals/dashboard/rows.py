@@ -233,18 +233,18 @@ def _tag(words: str, kind: str = "", title: str = "") -> str:
 
 #: Why sends were counted, by the flag of their count, in a row and in a sentence.
 COUNTED = {
-    "": (gettext_lazy("counted"), gettext_lazy("These sends were counted instead of kept, as COUNT says.")),
+    "": (gettext_lazy("counted"), gettext_lazy("Counted instead of kept, as COUNT says.")),
     "sampled": (
         gettext_lazy("counted, sampled"),
-        gettext_lazy("SAMPLE keeps one of so many sends; these are the others. Those that raise are kept."),
+        gettext_lazy("SAMPLE keeps one of so many sends and counts the others. Those that raise are kept."),
     ),
     "flooded": (
         gettext_lazy("counted, over the ceiling"),
-        gettext_lazy("These sends came after as many as FLOOD keeps in a second."),
+        gettext_lazy("Sent after as many as FLOOD keeps in a second."),
     ),
     "deep": (
         gettext_lazy("counted, too deep"),
-        gettext_lazy("These sends were nested deeper than is kept: a recursion, as it seems."),
+        gettext_lazy("Counted, since nested deeper than is kept: a recursion, as it seems."),
     ),
 }
 

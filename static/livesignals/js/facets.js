@@ -1,6 +1,7 @@
 // What the present filter holds, counted by field, beside the list. The server counts only while it is open.
 import { number } from "./locale.js";
 import { on, send } from "./socket.js";
+import { words } from "./words.js";
 
 const KEY = "livesignals.facets";
 
@@ -49,7 +50,7 @@ on("open", () => {
 
 on("facets", ({ counts, scanned, exhausted }) => {
   part.hidden = exhausted;
-  part.textContent = panel.dataset.part.replace("{n}", number.format(scanned));
+  part.textContent = words(panel, "part", { n: scanned });
   for (const section of panel.querySelectorAll("[data-facet]")) show(section, counts[section.dataset.facet] ?? []);
 });
 

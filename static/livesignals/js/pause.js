@@ -1,7 +1,7 @@
 // Pause holds the list still while the server goes on counting. In a replay it holds the recorder's clock.
-import { number } from "./locale.js";
 import { on, send, standing } from "./socket.js";
 import { show } from "./status.js";
+import { news } from "./words.js";
 
 const list = document.getElementById("list");
 const button = document.getElementById("pause");
@@ -40,13 +40,7 @@ function say(paused) {
 }
 
 function count(n, errors) {
-  waiting.textContent = inWords(n, errors, waiting.dataset);
-}
-
-/** "+1,204 new, 3 errors", in the words that an element has for none, new, error and errors. */
-export function inWords(n, errors, { none, new: plain, error, errors: many }) {
-  const words = n === 0 ? none : errors === 0 ? plain : errors === 1 ? error : many;
-  return words.replace("{n}", number.format(n)).replace("{errors}", number.format(errors));
+  waiting.textContent = news(waiting, n, errors);
 }
 
 on("state", (message) => {

@@ -2,14 +2,13 @@
 import { place } from "./bar.js";
 import { selectedRow } from "./detail.js";
 import { clockOf, length, momentOf } from "./moments.js";
-import { inWords } from "./pause.js";
 import { on, send, standing } from "./socket.js";
 import { show, tell } from "./status.js";
+import { news, words } from "./words.js";
 
 const URL_EVERY_MS = 2_000; // while it plays; browsers bar pages that write it all the time
 
 const byId = (id) => document.getElementById(id);
-const fill = (words, values) => words.replace(/{(\w+)}/g, (_, name) => values[name]);
 const [playButton, speed, by, position, bar, head] = ["play", "speed", "by", "position", "bar", "head"].map(byId);
 const [silence, liveButton, loop, evicted, nearest] = ["silence", "live", "loop", "evicted", "nearest"].map(byId);
 
@@ -132,7 +131,7 @@ on("evicted", ({ what, id, ts }) => {
   evicted.querySelector("span").textContent = evicted.dataset[what];
   nearestId = id;
   nearest.hidden = id === null || what === "beginning";
-  if (id !== null) nearest.textContent = fill(nearest.dataset.words, { time: clockOf(ts) });
+  if (id !== null) nearest.textContent = words(nearest, "words", { time: clockOf(ts) });
   evicted.hidden = false;
 });
 
@@ -150,15 +149,15 @@ for (const element of [byId("dismiss"), playButton, bar]) {
 
 function showDeck({ playing, speed: said, silence: silent }) {
   playButton.toggleAttribute("data-playing", playing);
-  const words = playing ? playButton.dataset.pause : playButton.dataset.play;
-  playButton.setAttribute("aria-label", words);
-  playButton.title = `${words} (Space)`;
+  const does = playing ? playButton.dataset.pause : playButton.dataset.play;
+  playButton.setAttribute("aria-label", does);
+  playButton.title = `${does} (Space)`;
   if (asked === String(said)) asked = null;
   if (asked === null) speed.value = String(said); // another one was said before the choice was heard
   silence.hidden = silent === null;
   if (silent !== null) {
-    const words = fill(silence.dataset.words, { time: length(silent) });
-    if (silence.textContent !== words) silence.textContent = words;
+    const label = words(silence, "words", { time: length(silent) });
+    if (silence.textContent !== label) silence.textContent = label;
     const [room, width] = [silence.offsetWidth / 2, bar.clientWidth];
     silence.style.left = `${Math.min(Math.max((width * parseFloat(head.style.left)) / 100, room), width - room)}px`;
   }
@@ -170,8 +169,8 @@ function showRange({ loop: isLoop }) {
   loop.setAttribute("aria-pressed", isLoop);
   if (!range) return;
   const [from, to] = [range.from, range.to].map((us) => clockOf(us, { isShort: true }));
-  const words = byId("range-words");
-  words.textContent = fill(words.dataset.words, { from, to });
+  const element = byId("range-words");
+  element.textContent = words(element, "words", { from, to });
 }
 
 function showPosition() {
@@ -180,9 +179,9 @@ function showPosition() {
 }
 
 function showWaiting({ waiting = null, waiting_errors: errors = 0 }) {
-  const words = liveButton.querySelector("span");
-  if (!standing.replay) words.textContent = "";
-  else if (waiting !== null) words.textContent = inWords(waiting, errors, words.dataset);
+  const element = liveButton.querySelector("span");
+  if (!standing.replay) element.textContent = "";
+  else if (waiting !== null) element.textContent = news(element, waiting, errors);
 }
 
 // The URL: at, range, loop and the epoch they belong to
