@@ -59,7 +59,7 @@ function say(what) {
 // neither is htmx's to process (hx-ignore).
 rows.addEventListener("click", ({ target }) => {
   const row = target.closest(".row");
-  if (row && !target.closest("a")) open(row.dataset);
+  if (row && !target.closest("a, button")) open(row.dataset); // a button opens what the row holds
 });
 
 detail.addEventListener("click", ({ target }) => {

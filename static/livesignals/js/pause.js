@@ -1,4 +1,5 @@
 // Pause holds the list still while the server goes on counting. In a replay it holds the recorder's clock.
+import { play, togglePlaying } from "./recorder.js";
 import { on, send, standing } from "./socket.js";
 import { show } from "./status.js";
 import { news } from "./words.js";
@@ -8,7 +9,7 @@ const button = document.getElementById("pause");
 const waiting = document.getElementById("waiting");
 
 export function pause() {
-  if (standing.replay) send({ type: "pause" });
+  if (standing.replay) play(false);
   else if (!standing.paused) set(true);
 }
 
@@ -19,7 +20,7 @@ export function resume() {
 }
 
 export function toggle() {
-  if (standing.replay) send({ type: standing.replay.playing ? "pause" : "play" });
+  if (standing.replay) togglePlaying();
   else if (standing.paused) resume();
   else pause();
 }

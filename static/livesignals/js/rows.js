@@ -156,11 +156,9 @@ export async function toggleTree(row) {
   arrange();
 }
 
-rows.addEventListener("click", (event) => {
-  const { target } = event;
+rows.addEventListener("click", ({ target }) => {
   const row = target.closest(".row");
   if (!row || !target.closest(".fold, .twist")) return;
-  event.stopImmediatePropagation(); // it is no wish to see the send
   if (target.closest(".twist")) {
     toggleTree(row);
     return;
