@@ -356,6 +356,52 @@ def test_facets_count_what_the_filter_holds_and_narrow_it(dashboard: Dashboard, 
     expect(facets).to_be_hidden()
 
 
+@pytest.mark.parametrize("width", [360, 800])
+def test_facets_lie_over_the_list_where_there_is_no_room_beside_it(
+    dashboard: Dashboard, hand: Hand, width: int
+) -> None:
+    """Opened by their button and closed beside them; what is clicked narrows, and they count on."""
+    page, facets, button = dashboard.page, dashboard.page.locator("#facets"), dashboard.page.locator("#facets-button")
+    page.set_viewport_size({"width": width, "height": 740})
+    sender = f"over{width}"
+    hand.send(f"{sender}.a", 3)
+    hand.send(f"{sender}.b", 2)
+    go_live(dashboard, f"?q=sender:{sender}.*")
+    expect_senders(dashboard, [f"{sender}.a", f"{sender}.b"])
+    expect(facets).to_be_hidden()
+    button.click()
+    expect(facets).to_be_focused()
+    expect(button).to_have_attribute("aria-expanded", "true")
+    expect(facet(page, "sender", f"{sender}.a")).to_contain_text("3", timeout=PATIENCE_MS)
+    facet(page, "sender", f"{sender}.b").click()
+    expect_filter(page, f"sender:{sender}.* sender:{sender}.b")
+    expect(facet(page, "sender", f"{sender}.a")).to_have_count(0, timeout=PATIENCE_MS)
+    hand.send(f"{sender}.b", 5)
+    expect(facet(page, "sender", f"{sender}.b")).to_contain_text("7", timeout=PATIENCE_MS)
+    expect(facet(page, "sender", f"{sender}.b")).to_be_focused()
+    page.mouse.click(width - 8, 600)
+    expect(facets).to_be_hidden()
+    expect(button).to_have_attribute("aria-expanded", "false")
+    page.reload()
+    expect_senders(dashboard, [f"{sender}.b"])
+    expect(facets).to_be_hidden()
+
+
+def test_whoever_is_at_a_value_that_goes_stays_in_the_facets(dashboard: Dashboard, hand: Hand) -> None:
+    """By the keyboard: the one that is left out goes, the next Tab leads on."""
+    hand.send("stays.a", 3)
+    hand.send("stays.b", 2)
+    go_live(dashboard, "?q=sender:stays.*")
+    page = dashboard.page
+    page.get_by_role("button", name="Facets").click()
+    facet(page, "sender", "stays.a").focus()
+    page.keyboard.press("-")
+    expect(facet(page, "sender", "stays.a")).to_have_count(0, timeout=PATIENCE_MS)
+    expect(page.locator("#facets")).to_be_focused()
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.getElementById('facets').contains(document.activeElement)")
+
+
 # Back and forward
 
 

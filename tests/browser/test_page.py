@@ -700,14 +700,17 @@ def test_the_page_does_not_list_its_own_requests(dashboard: Dashboard, shop: Sho
     assert shop.journal().search(parse(server), before=None, limit=10_000).events == before
 
 
-def test_the_processes_are_listed_and_the_list_follows(dashboard: Dashboard, hand: Hand) -> None:
+@pytest.mark.parametrize("width", [360, 1280])
+def test_the_processes_are_listed_and_the_list_follows(dashboard: Dashboard, hand: Hand, width: int) -> None:
     """With their figures, those that are gone too; a click opens the list, Escape closes it."""
-    dashboard.open()
     page = dashboard.page
+    page.set_viewport_size({"width": width, "height": 740})
+    dashboard.open()
     expect(page.locator("#processes-button b")).to_have_text(re.compile("[1-9]"), timeout=PATIENCE_MS)
     page.locator("#processes-button").click()
     row = page.locator("#process-list tbody tr", has_text=str(hand.process.pid))
     expect(row).to_contain_text("shell", timeout=PATIENCE_MS)
+    assert_fits(page)
     stored = row.locator("td").nth(2)
     before = int((stored.text_content() or "").replace(",", ""))
     hand.send("listed", 5)
