@@ -499,6 +499,25 @@ def test_a_server_that_went_silent_is_told(dashboard: Dashboard, shop: Shop, han
     expect_rows(dashboard, 2)
 
 
+def test_a_pane_that_got_no_answer_is_read_again_when_the_server_is_back(
+    dashboard: Dashboard, shop: Shop, hand: Hand, console: Console
+) -> None:
+    """It says that there was none; nobody has to click again."""
+    console.expect("WebSocket connection to .* failed|htmx:ws:error|htmx:error|ERR_CONNECTION_REFUSED")
+    hand.send("unanswered")
+    go_live(dashboard, "?q=sender:unanswered")
+    expect_rows(dashboard, 1)
+    detail = dashboard.page.locator("#detail")
+    shop.stop()
+    dashboard.expect_state("RECONNECTING")
+    dashboard.rows().first.click()
+    expect(detail).to_contain_text("The server did not answer")
+    shop.start()
+    dashboard.expect_state("LIVE")
+    expect(detail.locator("h1")).to_contain_text("asked", timeout=PATIENCE_MS)
+    expect(detail).not_to_contain_text("did not answer")
+
+
 def test_whoever_may_no_longer_look_is_told(dashboard: Dashboard, console: Console) -> None:
     """A page without access does not try for ever, nor look as if it were live."""
     console.expect("WebSocket connection to .* failed|htmx:ws:error|status of 404")
