@@ -268,6 +268,28 @@ def test_pointing_at_a_value_in_a_row_offers_both_ways(dashboard: Dashboard, han
     expect_filter(page, "sender:point.*")
 
 
+def test_what_is_offered_goes_when_its_value_moves_away(dashboard: Dashboard, hand: Hand) -> None:
+    """When the list makes room for the pane, and when a tree opens above it."""
+    hand.send("moves.low")
+    hand.send("moves.high", signal="answered")
+    go_live(dashboard, "?q=sender:moves.*")
+    expect_senders(dashboard, ["moves.low", "moves.high"])
+    page, chooser = dashboard.page, dashboard.page.locator("#chooser")
+    value = dashboard.rows(sender="moves.low").locator("[data-field=sender]")
+    page.keyboard.press("j")
+    value.hover()
+    expect(chooser).to_be_visible()
+    page.keyboard.press("t")
+    expect(page.locator("#rows .branch")).to_have_count(1, timeout=PATIENCE_MS)
+    expect(chooser).to_be_hidden()
+    page.mouse.move(0, 0)
+    value.hover()
+    expect(chooser).to_be_visible()
+    page.keyboard.press("Enter")
+    expect(page.locator("#detail article")).to_be_visible()
+    expect(chooser).to_be_hidden()
+
+
 def test_what_is_offered_stays_while_rows_come_in(dashboard: Dashboard, hand: Hand) -> None:
     """At its place, above those that come; it says what it is about, and does that, when its row has gone."""
     page, chooser = dashboard.page, dashboard.page.locator("#chooser")

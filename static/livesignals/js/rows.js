@@ -58,13 +58,16 @@ on("outcome", ({ transactions }) => {
     else markEnded(row, state);
     isChanged = true;
   }
-  if (isChanged) arrange();
+  if (!isChanged) return;
+  look();
+  trim();
 });
 
-/** Brings the list into order after rows came, went or changed. */
+/** Brings the list into order after a person's doing, which may have moved every row. */
 export function arrange() {
   look();
   trim();
+  list.dispatchEvent(new Event("arranged"));
 }
 
 function look() {

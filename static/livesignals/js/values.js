@@ -98,6 +98,10 @@ function withdraw() {
   chooser.hidden = true;
 }
 
+// Beside them is another value then: below a tree, or in a list that has made room for the pane.
+list.addEventListener("arranged", withdraw);
+new ResizeObserver(withdraw).observe(list);
+
 list.addEventListener("pointerleave", withdraw);
 list.addEventListener("scroll", () => {
   if (Math.abs(list.scrollTop - scrolled) > 1) withdraw(); // a person's doing, not that of rows.js
