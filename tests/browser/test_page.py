@@ -6,10 +6,11 @@ import signal
 from typing import Any
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Locator, Page, expect
 
 from livesignals.filters import parse
 from tests.browser.conftest import PATIENCE_MS, Console, Dashboard, Hand, Shop
+from tests.journal.building import Sender, make_event
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(240), pytest.mark.usefixtures("console")]
 
@@ -562,6 +563,37 @@ def test_a_journal_that_was_begun_anew_is_told_in_the_list(dashboard: Dashboard,
     expect_rows(dashboard, 1)
 
 
+def test_what_is_in_another_journal_is_told_as_no_loss(dashboard: Dashboard, shop: Shop) -> None:
+    """In its own words, in the page's language, and not in red; what was dropped is red."""
+    go_live(dashboard)
+    moved = Sender(shop.journal(), "moved")
+    moved.stored = 3  # by the journal before this one
+    moved.append([make_event()])
+    dropped = dashboard.page.locator("#dropped")
+    expect(dropped).to_have_attribute("title", "stored in another journal: 3", timeout=PATIENCE_MS)
+    expect(dropped).to_have_text("3")
+    assert colour(dropped) == colour(dashboard.page.locator("#stored"))
+    expect(dashboard.page.locator("#rows .notice", has_text="not here")).to_be_visible()
+    browser = dashboard.page.context.browser
+    assert browser is not None
+    with browser.new_context(locale="de-DE") as context:
+        german = Dashboard(context.new_page(), shop)
+        german.page.goto(shop.link())
+        title = "in einem anderen Journal gespeichert: 3"
+        expect(german.page.locator("#dropped")).to_have_attribute("title", title, timeout=PATIENCE_MS)
+
+    loser = Sender(shop.journal(), "loser")
+    loser.dropped = {"buffer full": 2}
+    loser.append([make_event()])
+    expect(dropped).to_have_attribute("title", re.compile("buffer full: 2"), timeout=PATIENCE_MS)
+    assert colour(dropped) != colour(dashboard.page.locator("#stored"))
+
+
+def colour(words: Locator) -> str:
+    found: str = words.evaluate("words => getComputedStyle(words).color")
+    return found
+
+
 # The keyboard
 
 
@@ -737,7 +769,7 @@ def test_the_processes_are_listed_and_the_list_follows(dashboard: Dashboard, han
     page.keyboard.press("Escape")
     expect(page.locator("#process-list")).to_be_hidden()
     header = page.locator(".count", has=page.locator("#stored"))
-    expect(header).to_have_attribute("title", re.compile(r"^[\d,]+ captured = [\d,]+ stored \+ 0 dropped \+ \d+ on"))
+    expect(header).to_have_attribute("title", re.compile(r"^[\d,]+ captured = [\d,]+ stored \+ \d+ dropped \+ \d+ on"))
 
 
 def test_the_footer_says_how_much_is_kept(dashboard: Dashboard) -> None:

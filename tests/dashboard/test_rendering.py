@@ -412,6 +412,7 @@ def test_what_was_dropped_says_how_many_and_why() -> None:
     assert Document(one).text == "1 send was dropped before it was stored: process ended"
     assert attributes(many, "li")["data-notice"] == "gap"
     other = rendering.dropped_html(3, "stored in another journal")
+    assert attributes(other, "li")["data-notice"] == "elsewhere"  # no loss
     assert Document(other).text == "3 sends are not here: stored in another journal"
 
 

@@ -9,6 +9,8 @@ const clock = new Intl.DateTimeFormat(locale, { timeStyle: "medium", hourCycle: 
 const day = new Intl.DateTimeFormat(locale, { dateStyle: "medium", timeStyle: "medium", hourCycle: "h23" });
 const byId = (id) => document.getElementById(id);
 
+const reasonsInWords = JSON.parse(byId("dropped").dataset.reasons);
+
 let latest = null;
 
 on("state", (message) => {
@@ -35,9 +37,11 @@ function showStored({ captured, stored, dropped, buffered }) {
 
 function showDropped({ dropped, dropped_reasons: reasons }) {
   const element = byId("dropped");
+  const { noLoss } = element.dataset;
+  const counts = Object.entries(reasons);
   element.textContent = number.format(dropped);
-  element.classList.toggle("hot", dropped > 0);
-  element.title = Object.entries(reasons ?? {}).map(([reason, n]) => `${reason}: ${number.format(n)}`).join("\n");
+  element.classList.toggle("hot", counts.some(([reason, n]) => n && reason !== noLoss));
+  element.title = counts.map(([reason, n]) => `${reasonsInWords[reason] ?? reason}: ${number.format(n)}`).join("\n");
 }
 
 /** Only where anything is counted: most projects keep every send. */
