@@ -44,17 +44,21 @@ def _found(events: Sequence[Event], *, is_cut: bool) -> dict[str, Any]:
     begin, end = _axis(events)
     tree = nested(events)
     times = own_time(events)
+    sends = sum(1 if event.counted is UNSET else event.counted.sends for event in events)
+    undrawn = len(tree[DRAWN:])
     return {
         "cause": _cause(events),
         "began": min(event.ts for event in events),
         "took": duration(end - begin),
-        "count": number(sum(1 if event.counted is UNSET else event.counted.sends for event in events)),
+        "sends": sends,
+        "count": number(sends),
         "errors": sum(bool(errors_of(event)) for event in events),
         "is_cut": is_cut,
         "read": number(len(events)),
         "lines": [_line(depth, event, begin, end) for depth, event in tree[:DRAWN]],
         "drawn": number(DRAWN),
-        "left_out": number(len(tree) - DRAWN) if len(tree) > DRAWN else "",
+        "undrawn": undrawn,
+        "left_out": number(undrawn) if undrawn else "",
         "ticks": [duration((end - begin) * tick / (TICKS - 1)) if tick else "0" for tick in range(TICKS)],
         "receivers": [_share(share) for share in times.receivers],
         "signals": [_share(share) for share in times.signals],

@@ -11,8 +11,10 @@ from django.utils.translation import gettext
 from livesignals.dashboard.markup import render
 from livesignals.dashboard.rows import DROPPED
 from livesignals.dashboard.sources import LIVE
+from livesignals.dashboard.words import number
 from livesignals.exceptions import JournalError
 from livesignals.journal import Counts, ProcessReport
+from livesignals.journal.accounts import OTHER_JOURNAL
 from livesignals.journal.liveness import HEARTBEAT_SECONDS, find_gone, silence
 
 #: At most so many processes that are gone are listed, those that were heard of last.
@@ -58,13 +60,19 @@ def _row(report: ProcessReport, *, gone: bool = False) -> dict[str, Any]:
 
 
 def _figures(captured: int, stored: int, dropped: dict[str, int], buffered: int, counted: int) -> dict[str, Any]:
+    reasons = [
+        {"words": f"{number(count)} {DROPPED.get(reason, reason)}", "is_loss": reason != OTHER_JOURNAL}
+        for reason, count in dropped.items()
+        if count
+    ]
     return {
-        "captured": f"{captured:,}",
-        "stored": f"{stored:,}",
-        "dropped": f"{sum(dropped.values()):,}",
-        "buffered": f"{buffered:,}",
-        "counted": f"{counted:,}" if counted else "",
-        "reasons": [f"{count:,} {DROPPED.get(reason, reason)}" for reason, count in dropped.items() if count],
+        "captured": number(captured),
+        "stored": number(stored),
+        "dropped": number(sum(dropped.values())),
+        "buffered": number(buffered),
+        "counted": number(counted) if counted else "",
+        "reasons": reasons,
+        "is_losing": any(reason["is_loss"] for reason in reasons),
     }
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 
 from django.utils.translation import get_language, get_language_bidi, ngettext
+from msgspec import json
 
 from livesignals.catalogue.builtin import FAMILIES
 from livesignals.dashboard.cause import cause_html
@@ -14,6 +15,7 @@ from livesignals.dashboard.detail import detail_html
 from livesignals.dashboard.examples import EXAMPLES
 from livesignals.dashboard.markup import render
 from livesignals.dashboard.rows import (
+    DROPPED,
     branch_html,
     coalesced_html,
     dropped_html,
@@ -25,6 +27,7 @@ from livesignals.dashboard.rows import (
 from livesignals.dashboard.words import number
 from livesignals.exchange.recordings import Recording
 from livesignals.filters.fields import Field
+from livesignals.journal.accounts import OTHER_JOURNAL
 from livesignals.transport.faceting import FACETS
 
 __all__ = [
@@ -69,6 +72,8 @@ def index_html(
             "recording": recording and _recording(recording),
             "live_url": live_url,
             "families": FAMILIES.values(),
+            "dropped_reasons": json.encode({reason: str(words) for reason, words in DROPPED.items()}).decode(),
+            "no_loss": OTHER_JOURNAL,
             "language": get_language() or "en",
             "direction": "rtl" if get_language_bidi() else "ltr",
         },

@@ -21,6 +21,7 @@ from livesignals.events.model import TransactionState
 from livesignals.filters.text import cause_text
 from livesignals.insights.runs import run_name
 from livesignals.journal.accounts import OTHER_JOURNAL, PROCESS_ENDED
+from livesignals.transport.flusher import NOT_IN_TIME
 
 SLOW_US = 10_000.0  # as the filter's is:slow
 BAR_STEPS = 20  # classes w0 … w20 of rows.css; inline styles are barred by the page's own policy
@@ -38,6 +39,7 @@ DROPPED = {
     "journal unavailable": gettext_lazy("journal unavailable"),
     "journal failed": gettext_lazy("journal failed"),
     "cannot be described": gettext_lazy("cannot be described"),
+    NOT_IN_TIME: gettext_lazy("not written in time at exit"),
     PROCESS_ENDED: gettext_lazy("process ended"),
     OTHER_JOURNAL: gettext_lazy("stored in another journal"),
 }
@@ -128,17 +130,17 @@ def notice_html(kind: str, said: str = "") -> str:
 def dropped_html(count: int, why: str) -> str:
     """A row for *count* sends that are not in the journal, *why* as the flusher says it or the journal itself."""
     if why == OTHER_JOURNAL:
-        reason = "epoch reset"
+        kind, reason = "elsewhere", "epoch reset"
         words = ngettext("%(count)s send is not here", "%(count)s sends are not here", count)
     else:
-        reason = "dropped at capture"
+        kind, reason = "gap", "dropped at capture"
         words = ngettext(
             "%(count)s send was dropped before it was stored",
             "%(count)s sends were dropped before they were stored",
             count,
         )
     said = f"{words % {'count': number(count)}}: {DROPPED.get(why, why)}"
-    return _notice("gap", said, f' data-reason="{reason}" data-why="{text(why)}" data-dropped="{count}"')
+    return _notice(kind, said, f' data-reason="{reason}" data-why="{text(why)}" data-dropped="{count}"')
 
 
 def _notice(kind: str, said: str, attributes: str = "") -> str:
@@ -233,18 +235,18 @@ def _tag(words: str, kind: str = "", title: str = "") -> str:
 
 #: Why sends were counted, by the flag of their count, in a row and in a sentence.
 COUNTED = {
-    "": (gettext_lazy("counted"), gettext_lazy("These sends were counted instead of kept, as COUNT says.")),
+    "": (gettext_lazy("counted"), gettext_lazy("Counted instead of kept, as COUNT says.")),
     "sampled": (
         gettext_lazy("counted, sampled"),
-        gettext_lazy("SAMPLE keeps one of so many sends; these are the others. Those that raise are kept."),
+        gettext_lazy("SAMPLE keeps one of so many sends and counts the others. Those that raise are kept."),
     ),
     "flooded": (
         gettext_lazy("counted, over the ceiling"),
-        gettext_lazy("These sends came after as many as FLOOD keeps in a second."),
+        gettext_lazy("Sent after as many as FLOOD keeps in a second."),
     ),
     "deep": (
         gettext_lazy("counted, too deep"),
-        gettext_lazy("These sends were nested deeper than is kept: a recursion, as it seems."),
+        gettext_lazy("Counted, since nested deeper than is kept: a recursion, as it seems."),
     ),
 }
 

@@ -59,7 +59,9 @@ def follow(
             tell("the journal began anew: ids start over under another epoch")
             epoch, after = bounds.epoch, bounds.first - 1
         elif bounds.first > after + 1:
-            tell(f"gap: {bounds.first - 1 - after} events from id {after + 1} on were evicted before they were read")
+            lost, first = bounds.first - 1 - after, after + 1
+            what = f"{lost} events from id {first} on were" if lost > 1 else f"the event with id {first} was"
+            tell(f"gap: {what} evicted unread")
             after = bounds.first - 1
         found = journal.search_forward(chosen, after=after, limit=READ_EVENTS, max_scan=SCAN_EVENTS)
         for event in found.events:

@@ -22,6 +22,7 @@ from livesignals.journal import Counts, Indexed, Journal, ProcessReport, Retenti
 from livesignals.journal.accounts import OTHER_JOURNAL
 from livesignals.journal.liveness import HEARTBEAT_SECONDS, find_gone, notice_gone, silence
 from livesignals.journal.redis_address import without_password
+from livesignals.management.figures import figure
 from livesignals.transport.layer import channel_layer
 
 #: Clocks that differ by less do not mislead anybody.
@@ -112,11 +113,12 @@ def _layer(journal: Journal | None) -> Any:
 def drop_findings(counts: Counts) -> Iterator[Finding]:
     """That sends were lost; those in another journal are not."""
     dropped = {reason: count for reason, count in counts.dropped.items() if reason != OTHER_JOURNAL}
-    if dropped:
+    lost = sum(dropped.values())
+    if lost:
         yield Finding(
             "warning",
             "lag",
-            f"{sum(dropped.values()):,} of {counts.captured:,} sends were dropped",
+            f"{lost:,} of {figure(counts.captured, 'send')} {'was' if lost == 1 else 'were'} dropped",
             f"Reasons: {', '.join(f'{reason} {count:,}' for reason, count in dropped.items())}."
             " SAMPLE, COUNT and FLOOD leave less to write.",
         )
@@ -257,7 +259,7 @@ def lag_findings(processes: Sequence[ProcessReport], now: float | None = None) -
         seconds = silence(report, now)
         if report.process in gone or seconds <= 2 * HEARTBEAT_SECONDS:
             continue
-        waiting = f", with {report.buffered:,} sends waiting" if report.buffered else ""
+        waiting = f", with {figure(report.buffered, 'send')} waiting" if report.buffered else ""
         yield Finding(
             "warning",
             "lag",

@@ -61,8 +61,8 @@ def test_nothing_is_against_the_guidelines(dashboard: Dashboard, shop: Shop, han
     dashboard.expect_row("asked", sender="kinds.run")
     found: dict[str, list[str]] = {}
 
-    def look(state: str) -> None:
-        for width in (360, 1_280):
+    def look(state: str, *widths: int) -> None:
+        for width in widths or (360, 1_280):
             page.set_viewport_size({"width": width, "height": 800})
             found[f"{state} at {width}"] = violations(page)
 
@@ -88,6 +88,15 @@ def test_nothing_is_against_the_guidelines(dashboard: Dashboard, shop: Shop, han
     page.keyboard.press("Escape")
     page.locator("#take-away-button").click()
     look("take away")
+    page.keyboard.press("Escape")
+    page.locator("#processes-button").click()
+    expect(page.locator("#process-list tbody tr").first).to_be_visible(timeout=PATIENCE_MS)
+    look("processes")
+    page.keyboard.press("Escape")
+    page.set_viewport_size({"width": 360, "height": 800})
+    page.locator("#facets-button").click()
+    expect(page.locator("#facets li").first).to_be_visible(timeout=PATIENCE_MS)
+    look("facets over the list", 360)
     page.keyboard.press("Escape")
 
     for signal, sender in (("refused", "kinds"), ("post_save", "shop.Tag")):
@@ -162,13 +171,20 @@ def test_every_control_is_reached_by_tab_and_shows_it(dashboard: Dashboard, hand
     assert reached == [[n, ""] for n in range(count)]
 
 
-@pytest.mark.parametrize("opener", ["?", "v", "#help-button", "#view-button", "#take-away-button"])
+OPENERS = ["?", "v", "#help-button", "#view-button", "#take-away-button", "#processes-button"]
+
+
+@pytest.mark.parametrize(
+    ("opener", "width"),
+    [*((opener, 1_280) for opener in OPENERS), ("#processes-button", 360), ("#facets-button", 360)],
+)
 def test_what_is_opened_is_closed_by_escape_and_the_focus_goes_back(
-    dashboard: Dashboard, hand: Hand, opener: str
+    dashboard: Dashboard, hand: Hand, opener: str, width: int
 ) -> None:
     """To the button, or to the list when a key opened it; the next key does what it says."""
     page = dashboard.page
-    sender = f"closed{opener.strip('#')}"
+    page.set_viewport_size({"width": width, "height": 740})
+    sender = f"closed{opener.strip('#')}{width}"
     hand.send(sender)
     dashboard.open(f'?q=sender:"{sender}"')
     expect(dashboard.rows()).to_have_count(1)
@@ -180,7 +196,10 @@ def test_what_is_opened_is_closed_by_escape_and_the_focus_goes_back(
         page.keyboard.press("Enter")
     opened = page.locator("[popover]:popover-open")
     expect(opened).to_have_count(1)
-    page.keyboard.press("Tab")
+    if opener == "#facets-button":
+        expect(opened.locator("li").first).to_be_visible(timeout=PATIENCE_MS)
+    if opener != "#processes-button":  # there is nothing in it to go to
+        page.keyboard.press("Tab")
     assert opened.evaluate("opened => opened.contains(document.activeElement)")
     page.keyboard.press("Escape")
     expect(opened).to_have_count(0)

@@ -92,6 +92,52 @@ def test_no_english_word_is_left_on_a_german_page(dashboard: Dashboard, shop: Sh
         look()
 
 
+#: Keeps all that the recorder's bar says of the moments that are pointed at.
+POINTED = """() => {
+  const hover = document.getElementById("hover");
+  window.pointed = new Set();
+  new MutationObserver(() => pointed.add(hover.textContent.split(" · ")[1])).observe(hover, { childList: true });
+}"""
+
+
+@pytest.mark.parametrize(
+    ("language", "paused", "waiting", "way", "moment"),
+    [
+        ("en", "PAUSED", ["+1 new, 1 error", "+2 new, 2 errors"], "1 way to go on", "1 send, 1 error"),
+        ("de", "ANGEHALTEN", ["+1 neue, 1 Fehler", "+2 neue, 2 Fehler"], "1 mögliche Fort", "1 Sendung, 1 Fehler"),
+    ],
+)
+def test_one_is_said_as_one(
+    dashboard: Dashboard, hand: Hand, language: str, paused: str, waiting: list[str], way: str, moment: str
+) -> None:
+    """What waits, ways to go on with the filter, and what there was at a moment."""
+    browser = dashboard.page.context.browser
+    assert browser is not None
+    with browser.new_context(locale=language) as context:
+        there = Dashboard(context.new_page(), dashboard.shop)
+        page, sender = there.page, f"single.{language}"
+        there.open(f"?q=sender:{sender}")
+        page.locator("#pause").click()
+        there.expect_state(paused)
+        hand.send(sender, signal="refused")
+        expect(page.locator("#waiting")).to_have_text(waiting[0], timeout=PATIENCE_MS)
+        page.evaluate(POINTED)
+        box = page.locator("#bar").bounding_box()
+        assert box is not None
+        for _ in range(PATIENCE_MS // 500):  # until the bar knows of it
+            page.mouse.move(box["x"], box["y"] + 10)
+            page.mouse.move(box["x"] + box["width"] - 1, box["y"] + 10, steps=300)
+            if page.evaluate("moment => pointed.has(moment)", moment):
+                break
+            page.wait_for_timeout(500)
+        else:
+            raise AssertionError(page.evaluate("[...pointed]"))
+        hand.send(sender, signal="refused")
+        expect(page.locator("#waiting")).to_have_text(waiting[1], timeout=PATIENCE_MS)
+        page.locator("#filter").fill(f"sender:{sender[:-1]}")
+        expect(page.locator("#completions-count")).to_contain_text(way, timeout=PATIENCE_MS)
+
+
 def test_others_see_english_at_the_same_time(dashboard: Dashboard, hand: Hand) -> None:
     """A row that was rendered for a German page is not shown to an English one, nor the other way round."""
     browser = dashboard.page.context.browser

@@ -316,6 +316,28 @@ def test_pointing_at_a_value_in_a_row_offers_both_ways(dashboard: Dashboard, han
     dashboard.expect_filter("sender:point.*")
 
 
+def test_what_is_offered_goes_when_its_value_moves_away(dashboard: Dashboard, hand: Hand) -> None:
+    """When the list makes room for the pane, and when a tree opens above it."""
+    hand.send("moves.low")
+    hand.send("moves.high", signal="answered")
+    dashboard.open("?q=sender:moves.*")
+    dashboard.expect_senders("moves.low", "moves.high")
+    page, chooser = dashboard.page, dashboard.page.locator("#chooser")
+    value = dashboard.rows(sender="moves.low").locator("[data-field=sender]")
+    page.keyboard.press("j")
+    value.hover()
+    expect(chooser).to_be_visible()
+    page.keyboard.press("t")
+    expect(page.locator("#rows .branch")).to_have_count(1, timeout=PATIENCE_MS)
+    expect(chooser).to_be_hidden()
+    page.mouse.move(0, 0)
+    value.hover()
+    expect(chooser).to_be_visible()
+    page.keyboard.press("Enter")
+    expect(page.locator("#detail article")).to_be_visible()
+    expect(chooser).to_be_hidden()
+
+
 def test_what_is_offered_stays_while_rows_come_in(dashboard: Dashboard, hand: Hand) -> None:
     """At its place, above those that come; it says what it is about, and does that, when its row has gone."""
     chooser = dashboard.page.locator("#chooser")
@@ -402,6 +424,52 @@ def test_facets_count_what_the_filter_holds_and_narrow_it(dashboard: Dashboard, 
     expect(facets).to_be_visible()
     page.get_by_role("button", name="Facets").click()
     expect(facets).to_be_hidden()
+
+
+@pytest.mark.parametrize("width", [360, 800])
+def test_facets_lie_over_the_list_where_there_is_no_room_beside_it(
+    dashboard: Dashboard, hand: Hand, width: int
+) -> None:
+    """Opened by their button and closed beside them; what is clicked narrows, and they count on."""
+    page, facets, button = dashboard.page, dashboard.page.locator("#facets"), dashboard.page.locator("#facets-button")
+    page.set_viewport_size({"width": width, "height": 740})
+    sender = f"over{width}"
+    hand.send(f"{sender}.a", 3)
+    hand.send(f"{sender}.b", 2)
+    dashboard.open(f"?q=sender:{sender}.*")
+    dashboard.expect_senders(f"{sender}.a", f"{sender}.b")
+    expect(facets).to_be_hidden()
+    button.click()
+    expect(facets).to_be_focused()
+    expect(button).to_have_attribute("aria-expanded", "true")
+    expect(facet(page, "sender", f"{sender}.a")).to_contain_text("3", timeout=PATIENCE_MS)
+    facet(page, "sender", f"{sender}.b").click()
+    dashboard.expect_filter(f"sender:{sender}.* sender:{sender}.b")
+    expect(facet(page, "sender", f"{sender}.a")).to_have_count(0, timeout=PATIENCE_MS)
+    hand.send(f"{sender}.b", 5)
+    expect(facet(page, "sender", f"{sender}.b")).to_contain_text("7", timeout=PATIENCE_MS)
+    expect(facet(page, "sender", f"{sender}.b")).to_be_focused()
+    page.mouse.click(width - 8, 600)
+    expect(facets).to_be_hidden()
+    expect(button).to_have_attribute("aria-expanded", "false")
+    page.reload()
+    dashboard.expect_senders(f"{sender}.b")
+    expect(facets).to_be_hidden()
+
+
+def test_whoever_is_at_a_value_that_goes_stays_in_the_facets(dashboard: Dashboard, hand: Hand) -> None:
+    """By the keyboard: the one that is left out goes, the next Tab leads on."""
+    hand.send("stays.a", 3)
+    hand.send("stays.b", 2)
+    dashboard.open("?q=sender:stays.*")
+    page = dashboard.page
+    page.get_by_role("button", name="Facets").click()
+    facet(page, "sender", "stays.a").focus()
+    page.keyboard.press("-")
+    expect(facet(page, "sender", "stays.a")).to_have_count(0, timeout=PATIENCE_MS)
+    expect(page.locator("#facets")).to_be_focused()
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.getElementById('facets').contains(document.activeElement)")
 
 
 # Back and forward

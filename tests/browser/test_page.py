@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Locator, Page, expect
 
 from livesignals.exceptions import FilterError
 from livesignals.filters import parse
 from tests.browser.conftest import PATIENCE_MS, Console, Dashboard, Hand, Shop
+from tests.journal.building import Sender, make_event
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(240), pytest.mark.usefixtures("console")]
 
@@ -470,6 +471,25 @@ def test_a_server_that_went_silent_is_told(dashboard: Dashboard, shop: Shop, han
     dashboard.expect_rows(2)
 
 
+def test_a_pane_that_got_no_answer_is_read_again_when_the_server_is_back(
+    dashboard: Dashboard, shop: Shop, hand: Hand, console: Console
+) -> None:
+    """It says that there was none; nobody has to click again."""
+    console.expect("WebSocket connection to .* failed|htmx:ws:error|htmx:error|ERR_CONNECTION_REFUSED")
+    hand.send("unanswered")
+    dashboard.open("?q=sender:unanswered")
+    dashboard.expect_rows(1)
+    detail = dashboard.page.locator("#detail")
+    shop.stop()
+    dashboard.expect_state("RECONNECTING")
+    dashboard.rows().first.click()
+    expect(detail).to_contain_text("The server did not answer")
+    shop.start()
+    dashboard.expect_state("LIVE")
+    expect(detail.locator("h1")).to_contain_text("asked", timeout=PATIENCE_MS)
+    expect(detail).not_to_contain_text("did not answer")
+
+
 def test_whoever_may_no_longer_look_is_told(dashboard: Dashboard, console: Console) -> None:
     """A page without access does not try for ever, nor look as if it were live."""
     console.expect("WebSocket connection to .* failed|htmx:ws:error|status of 404")
@@ -531,6 +551,37 @@ def test_a_journal_that_was_begun_anew_is_told_in_the_list(dashboard: Dashboard,
     dashboard.expect_rows(0)
     hand.send("anew")
     dashboard.expect_rows(1)
+
+
+def test_what_is_in_another_journal_is_told_as_no_loss(dashboard: Dashboard, shop: Shop) -> None:
+    """In its own words, in the page's language, and not in red; what was dropped is red."""
+    dashboard.open()
+    moved = Sender(shop.journal(), "moved")
+    moved.stored = 3  # by the journal before this one
+    moved.append([make_event()])
+    dropped = dashboard.page.locator("#dropped")
+    expect(dropped).to_have_attribute("title", "stored in another journal: 3", timeout=PATIENCE_MS)
+    expect(dropped).to_have_text("3")
+    assert colour(dropped) == colour(dashboard.page.locator("#stored"))
+    expect(dashboard.page.locator("#rows .notice", has_text="not here")).to_be_visible()
+    browser = dashboard.page.context.browser
+    assert browser is not None
+    with browser.new_context(locale="de-DE") as context:
+        german = Dashboard(context.new_page(), shop)
+        german.page.goto(shop.link())
+        title = "in einem anderen Journal gespeichert: 3"
+        expect(german.page.locator("#dropped")).to_have_attribute("title", title, timeout=PATIENCE_MS)
+
+    loser = Sender(shop.journal(), "loser")
+    loser.dropped = {"buffer full": 2}
+    loser.append([make_event()])
+    expect(dropped).to_have_attribute("title", re.compile("buffer full: 2"), timeout=PATIENCE_MS)
+    assert colour(dropped) != colour(dashboard.page.locator("#stored"))
+
+
+def colour(words: Locator) -> str:
+    found: str = words.evaluate("words => getComputedStyle(words).color")
+    return found
 
 
 # The keyboard
@@ -692,15 +743,20 @@ def test_the_page_does_not_list_its_own_requests(dashboard: Dashboard, shop: Sho
     assert shop.journal().search(parse(server), before=None, limit=10_000).events == before
 
 
-def test_the_processes_are_listed_and_the_list_follows(dashboard: Dashboard, shop: Shop, hand: Hand) -> None:
+@pytest.mark.parametrize("width", [360, 1280])
+def test_the_processes_are_listed_and_the_list_follows(
+    dashboard: Dashboard, shop: Shop, hand: Hand, width: int
+) -> None:
     """With their figures, those that are gone too; a click opens the list, Escape closes it."""
     hand.send("not listed yet")
-    dashboard.open()
     page = dashboard.page
+    page.set_viewport_size({"width": width, "height": 740})
+    dashboard.open()
     expect(page.locator("#processes-button b")).to_have_text(re.compile("[1-9]"), timeout=PATIENCE_MS)
     page.locator("#processes-button").click()
     row = page.locator("#process-list tbody tr", has_text=str(hand.process.pid))
     expect(row).to_contain_text("shell", timeout=PATIENCE_MS)
+    assert_fits(page)
     stored = row.locator("td").nth(2)
     before = stored_of(shop, hand)
     expect(stored).to_have_text(f"{before:,}")
@@ -709,7 +765,7 @@ def test_the_processes_are_listed_and_the_list_follows(dashboard: Dashboard, sho
     page.keyboard.press("Escape")
     expect(page.locator("#process-list")).to_be_hidden()
     header = page.locator(".count", has=page.locator("#stored"))
-    expect(header).to_have_attribute("title", re.compile(r"^[\d,]+ captured = [\d,]+ stored \+ 0 dropped \+ \d+ on"))
+    expect(header).to_have_attribute("title", re.compile(r"^[\d,]+ captured = [\d,]+ stored \+ \d+ dropped \+ \d+ on"))
 
 
 def stored_of(shop: Shop, hand: Hand) -> int:

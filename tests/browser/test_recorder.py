@@ -1,7 +1,10 @@
 """Going back: a person replays what was sent, while more is being sent."""
 
+import os
 import re
+import signal
 from collections.abc import Iterator
+from contextlib import contextmanager
 from itertools import pairwise
 
 import pytest
@@ -245,6 +248,48 @@ def test_keys_play_pause_and_change_the_speed(recorder: Recorder, shop: Shop) ->
     recorder.expect_rows(ids(shop, "sender:keyed")[::-1])
     recorder.press("l")
     recorder.dashboard.expect_state("LIVE")
+
+
+#: Whether it played and looped, each time that this changed since the server said so much.
+CHANGES = """said => window.places.slice(said).map(({playing, loop}) => [playing, loop]).filter(
+  ([playing, loop], n, all) => !n || playing !== all[n - 1][0] || loop !== all[n - 1][1]
+)"""
+
+
+@contextmanager
+def no_answers(shop: Shop) -> Iterator[None]:
+    """The server hears what the page says, and answers when this is over."""
+    assert shop.server is not None
+    os.kill(shop.server.process.pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        os.kill(shop.server.process.pid, signal.SIGCONT)
+
+
+@pytest.mark.parametrize("presses", [2, 3])
+def test_what_was_asked_last_holds_before_the_first_answer(recorder: Recorder, shop: Shop, presses: int) -> None:
+    """Space and Loop, pressed again at once: each press is the opposite of the one before, and is seen at once."""
+    sender = f"asked-{presses}"
+    send(shop, sender, 12, every=1, pause=0.3)
+    wanted, epoch = ids(shop, f"sender:{sender}"), shop.journal().bounds().epoch
+    page, play, loop = recorder.page, recorder.page.locator("#play"), recorder.page.locator("#loop")
+    page.goto(shop.link())
+    chosen = f"at={wanted[2]}&range={wanted[0]}-{wanted[-1]}&epoch={epoch}"
+    page.goto(f"{shop.url}/livesignals/?q=sender:{sender}&{chosen}")
+    recorder.expect_rows(wanted[2::-1])
+    told = page.evaluate("window.places.length")
+    with no_answers(shop):
+        for press in range(presses):
+            recorder.press(" ")
+            loop.click()
+            is_on = press % 2 == 0
+            expect(play).to_have_attribute("aria-label", "Pause the replay" if is_on else "Play")
+            expect(loop).to_have_attribute("aria-pressed", str(is_on).lower())
+    wishes = [(True, False), (True, True), (False, True), (False, False)] * 2
+    recorder.until(lambda: page.evaluate(CHANGES, told) == [list(wish) for wish in wishes[: 2 * presses]])
+    expect(play).to_have_attribute("aria-label", "Play" if presses == 2 else "Pause the replay")
+    expect(loop).to_have_attribute("aria-pressed", "false" if presses == 2 else "true")
 
 
 def test_a_silence_is_labelled(recorder: Recorder, shop: Shop) -> None:

@@ -52,6 +52,7 @@ def test_sends_stand_on_one_axis_of_time_nested() -> None:
     said = words(html)
     for expected in ("request POST /orders/", "302", "4.0 ms from the first", "3 sends", "0 failed"):
         assert expected in said
+    assert "1 send " in words(cause_html(EVENTS[:1], base="/ls/"))
 
 
 def test_the_tables_tell_total_and_own_time() -> None:
@@ -75,6 +76,7 @@ def test_what_is_left_out_is_said() -> None:
     assert len(lines(html)) == cause_page.DRAWN
     assert "234 more sends are in the figures, but not drawn" in words(html)
     assert "only the first 1,234 were read" in words(html)
+    assert "1 more send is in the figures" in words(cause_html(many[: cause_page.DRAWN + 1], base="/ls/"))
     assert table(html, "signals")[0][1] == "1,234"
     assert 'role="note"' not in cause_html(EVENTS, base="/ls/")
 

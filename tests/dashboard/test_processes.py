@@ -55,6 +55,16 @@ def test_each_process_is_told_with_its_figures() -> None:
     ]
 
 
+def test_what_is_in_another_journal_is_told_and_is_no_loss() -> None:
+    """Nothing is marked as lost, unless something was beside it."""
+    moved = replace(make_report("moved", silent=3), captured=5, dropped={"stored in another journal": 5})
+    html = processes_html([moved], make_journal(moved).counts())
+    assert "5 stored in another journal" in html
+    assert "lost" not in html
+    lossy = replace(moved, captured=7, dropped={**moved.dropped, "buffer full": 2})
+    assert '<small class="lost">2 buffer full</small>' in processes_html([lossy], make_journal(lossy).counts())
+
+
 def test_of_those_that_are_gone_the_latest_are_listed() -> None:
     """A site runs many commands; those that are there come first."""
     ended = [replace(make_report(f"c{n}", silent=SILENT_SECONDS + 5 + n), pid=n) for n in range(30)]

@@ -208,6 +208,13 @@ def test_a_count_says_how_many_sends_it_stands_for(status: str, tag: str, words:
         assert unknown not in pane
 
 
+def test_a_count_of_one_send_says_so() -> None:
+    """No mean, and no "they"."""
+    counted = Counted(sends=1, duration_us=1_234.5, seconds=1.0)
+    pane = Document(rendering.detail_html(event(counted=counted, flags=["counted"], **NOT_OF_A_COUNT))).text
+    assert "× 1 within 1.0 s. It took 1.2 ms." in re.sub(r"\s+", " ", pane)
+
+
 def test_a_skipped_send_has_no_count_of_receivers() -> None:
     """Nobody was asked: that is not the same as none."""
     assert "—" in Document(rendering.row_html(event(status="skipped", duration_us=None, receivers=[]))).text
@@ -405,6 +412,7 @@ def test_what_was_dropped_says_how_many_and_why() -> None:
     assert Document(one).text == "1 send was dropped before it was stored: process ended"
     assert attributes(many, "li")["data-notice"] == "gap"
     other = rendering.dropped_html(3, "stored in another journal")
+    assert attributes(other, "li")["data-notice"] == "elsewhere"  # no loss
     assert Document(other).text == "3 sends are not here: stored in another journal"
 
 

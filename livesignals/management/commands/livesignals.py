@@ -24,6 +24,7 @@ from livesignals.exchange.reading import follow, retained
 from livesignals.filters import parse
 from livesignals.journal import Counts, Indexed, Retention
 from livesignals.journal.liveness import silence
+from livesignals.management.figures import figure
 from livesignals.transport.process import get_journal
 
 if TYPE_CHECKING:
@@ -207,7 +208,7 @@ class Command(BaseCommand):
         finally:
             progress.clear()
         if output != "-":
-            self.stderr.write(f"{count} events written to {output}")
+            self.stderr.write(f"{figure(count, 'event')} written to {output}")
 
     def import_(self, *, file: str, name: str | None, replace: bool, **options: Any) -> None:
         """Make a recording of a file."""
@@ -241,8 +242,8 @@ class Command(BaseCommand):
             raise CommandError(f"{where} cannot be read: {error.strerror or error}.") from None
         finally:
             progress.clear()
-        lines = f"; {imported.left_out:,} lines left out" if imported.left_out else ""
-        self.stdout.write(f"{imported.events:,} events imported as the recording {name}{lines}")
+        lines = f"; {figure(imported.left_out, 'line')} left out" if imported.left_out else ""
+        self.stdout.write(f"{figure(imported.events, 'event')} imported as the recording {name}{lines}")
 
     def recordings(self, *, json: bool, delete: str | None, **options: Any) -> None:
         """List recordings, or delete one."""
@@ -257,8 +258,8 @@ class Command(BaseCommand):
                 self.stdout.write(f"{recording.name}  {recording.problem}")
             else:
                 made = time.strftime("%Y-%m-%d %H:%M", time.localtime(recording.imported_us / 1e6))
-                source = _printable(recording.source)
-                self.stdout.write(f"{recording.name}  {recording.events:,} events, imported {made} from {source}")
+                source, events = _printable(recording.source), figure(recording.events, "event")
+                self.stdout.write(f"{recording.name}  {events}, imported {made} from {source}")
 
     def receivers(self, *, json: bool, **options: Any) -> None:
         """List which receivers are connected to which signals."""
@@ -278,13 +279,13 @@ class Command(BaseCommand):
             for receiver in each.receivers:
                 self.stdout.write("  " + _printable(_receiver_line(receiver)))
         silent = sum(not each.receivers for each in signals)
-        self.stdout.write(f"{silent} other signals have no receiver")
+        self.stdout.write(f"{figure(silent, 'other signal')} without a receiver")
 
     def prune(self, *, keep: int, **options: Any) -> None:
         """Forget old events now."""
         if keep < 0:
             raise CommandError(f"--keep takes a number of events, not {keep}.")
-        self.stdout.write(f"{get_journal().prune(keep_events=keep)} events forgotten")
+        self.stdout.write(f"{figure(get_journal().prune(keep_events=keep), 'event')} forgotten")
 
     def retain(self, *, events: int | None, bytes: int | None, reset: bool, **options: Any) -> None:
         """Say how much history is kept, or change it."""
@@ -298,7 +299,7 @@ class Command(BaseCommand):
                 raise CommandError(f"{error}.") from None
             pruned = journal.prune()
             if pruned:
-                self.stdout.write(f"{pruned:,} events forgotten")
+                self.stdout.write(f"{figure(pruned, 'event')} forgotten")
         self.stdout.write(f"kept are {_retention(journal.retention())}")
 
     def doctor(self, *, json: bool, **options: Any) -> None:
@@ -343,8 +344,9 @@ class Command(BaseCommand):
             meaning = f" ({_DROPPED[reason]})" if reason in _DROPPED else ""
             self.stdout.write(f"  dropped  {count}: {reason}{meaning}")
         if counts.counted:
-            self.stdout.write(f"counted   {counts.counted:,} sends instead of kept, as COUNT, SAMPLE and FLOOD say")
-        self.stdout.write(f"retained  {counts.retained} events, {counts.bytes} bytes")
+            sends = figure(counts.counted, "send")
+            self.stdout.write(f"counted   {sends} instead of kept, as COUNT, SAMPLE and FLOOD say")
+        self.stdout.write(f"retained  {figure(counts.retained, 'event')}, {figure(counts.bytes, 'byte')}")
         if retention is not None:
             self.stdout.write(f"kept      {_retention(retention)}")
         if indexed is not None:
@@ -369,10 +371,10 @@ def _retention(retention: Retention) -> str:
     """How much is kept, and who says so."""
 
     def said(number: int, what: str, is_set: bool) -> str:
-        return f"{number:,} {what} ({'set by retain' if is_set else 'as the settings say'})"
+        return f"{figure(number, what)} ({'set by retain' if is_set else 'as the settings say'})"
 
-    events = said(retention.events, "events", retention.set_events is not None)
-    return f"{events} or {said(retention.bytes, 'bytes', retention.set_bytes is not None)}, whichever ends first"
+    events = said(retention.events, "event", retention.set_events is not None)
+    return f"{events} or {said(retention.bytes, 'byte', retention.set_bytes is not None)}, whichever ends first"
 
 
 def _as_argument(word: str) -> str:
@@ -431,7 +433,7 @@ def _receiver_line(receiver: "Receiver") -> str:
         f"dispatch_uid {connection.dispatch_uid}" if connection.dispatch_uid is not None else "",
     ]
     if recent is not None and recent.calls:
-        parts.append(f"{recent.calls:,} calls, {recent.duration_us / recent.calls / 1000:.1f} ms each")
+        parts.append(f"{figure(recent.calls, 'call')}, {recent.duration_us / recent.calls / 1000:.1f} ms each")
         parts.append(f"{recent.raised:,} raised" if recent.raised else "")
     return "  ".join(part for part in parts if part)
 
@@ -451,7 +453,9 @@ def _line(event: Event) -> str:
         event.ts[11:23],
         f"{name:<22}",
         f"{event.sender}{'' if pk is None else f' {pk}'}",
-        f"{len(event.receivers)} receivers" if event.counted is UNSET else f"× {event.counted.sends:,} {event.status}",
+        figure(len(event.receivers), "receiver")
+        if event.counted is UNSET
+        else f"× {event.counted.sends:,} {event.status}",
         "" if took_us is None else f"{took_us / 1000:.1f} ms",
         "".join(f"{call.name} raised {call.error.type}" for call in raised if call.error),
         f"· {event.cause.name}" if event.cause else "",

@@ -1,8 +1,8 @@
 // The bar over the retained time: how many sends and errors there were, the moment that is shown, and a range.
 // A click or a drag seeks; with Shift it chooses a range, whose ends are two handles then. Times are µs since 1970.
-import { number } from "./locale.js";
 import { on, send, standing } from "./socket.js";
 import { clockOf } from "./moments.js";
+import { words } from "./words.js";
 
 const BUCKET_PX = 5;
 const SEEK_EVERY_MS = 80;
@@ -158,11 +158,9 @@ function choose({ from, to }) {
 function showHover({ clientX }, us) {
   const { left, width } = bar.getBoundingClientRect();
   const i = Math.min(Math.floor((us - histogram.start) / step()), histogram.counts.length - 1);
-  const { hover: plain, hoverErrors } = bar.dataset;
-  hover.textContent = (histogram.errors[i] ? hoverErrors : plain)
-    .replace("{time}", clockOf(us, { isShort: true }))
-    .replace("{n}", number.format(histogram.counts[i]))
-    .replace("{errors}", number.format(histogram.errors[i]));
+  const [n, raised] = [histogram.counts[i], histogram.errors[i]];
+  const sends = words(bar, "sends", { n, time: clockOf(us, { isShort: true }) });
+  hover.textContent = raised ? `${sends}, ${words(bar, "errors", { n: raised })}` : sends;
   hover.hidden = false;
   const room = hover.offsetWidth / 2;
   hover.style.left = `${Math.min(Math.max(clientX - left, room), width - room)}px`;

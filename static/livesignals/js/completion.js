@@ -1,6 +1,7 @@
 // Ways to go on with the filter while it is typed: a combobox with a listbox. The server knows what there is.
 import { columnOf, indexOf, offsetOf } from "./columns.js";
 import { on, send } from "./socket.js";
+import { words } from "./words.js";
 
 const TYPING_MS = 50;
 const WIDTH = 520; // px, at least, where there is room
@@ -19,7 +20,7 @@ let timer = null;
 let accepting = false;
 
 const isOpen = () => !list.hidden;
-const text = (name, words) => Object.assign(document.createElement(name), { textContent: words });
+const text = (name, said) => Object.assign(document.createElement(name), { textContent: said });
 
 function ask(always = false) {
   clearTimeout(timer);
@@ -67,7 +68,7 @@ function show() {
   field.setAttribute("aria-expanded", "true");
   // An unfinished term is not called a mistake while its values are offered.
   box.toggleAttribute("data-choosing", /[:,=]$/.test(value.slice(0, caret)));
-  count.textContent = count.dataset.words.replace("{n}", options.length);
+  count.textContent = words(count, "words", { n: options.length });
 }
 
 function hide() {

@@ -1,13 +1,15 @@
 // The numbers of the header, the chips and the footer, and what is wrong with the journal.
 import { locale, number, tenths } from "./locale.js";
 import { on } from "./socket.js";
+import { words } from "./words.js";
 
 const SPEAK_EVERY_MS = 15_000;
 
 const clock = new Intl.DateTimeFormat(locale, { timeStyle: "medium", hourCycle: "h23" });
 const day = new Intl.DateTimeFormat(locale, { dateStyle: "medium", timeStyle: "medium", hourCycle: "h23" });
 const byId = (id) => document.getElementById(id);
-const fill = (words, values) => words.replace(/{(\w+)}/g, (_, name) => values[name]);
+
+const reasonsInWords = JSON.parse(byId("dropped").dataset.reasons);
 
 let latest = null;
 
@@ -28,18 +30,18 @@ function rate(perSecond) {
 }
 
 function showStored({ captured, stored, dropped, buffered }) {
-  const figures = { captured, stored, dropped, buffered };
-  for (const name in figures) figures[name] = number.format(figures[name]);
   const element = byId("stored");
-  element.textContent = figures.stored;
-  element.parentElement.title = fill(element.parentElement.dataset.words, figures);
+  element.textContent = number.format(stored);
+  element.parentElement.title = words(element.parentElement, "words", { captured, stored, dropped, buffered });
 }
 
 function showDropped({ dropped, dropped_reasons: reasons }) {
   const element = byId("dropped");
+  const { noLoss } = element.dataset;
+  const counts = Object.entries(reasons);
   element.textContent = number.format(dropped);
-  element.classList.toggle("hot", dropped > 0);
-  element.title = Object.entries(reasons ?? {}).map(([reason, n]) => `${reason}: ${number.format(n)}`).join("\n");
+  element.classList.toggle("hot", counts.some(([reason, n]) => n && reason !== noLoss));
+  element.title = counts.map(([reason, n]) => `${reasonsInWords[reason] ?? reason}: ${number.format(n)}`).join("\n");
 }
 
 /** Only where anything is counted: most projects keep every send. */
@@ -63,8 +65,8 @@ function showRetained({ retained, evicted, retention, window: ends }) {
   const element = byId("retained");
   if (retention && !("recording" in document.body.dataset)) {
     const [events, bytes] = retention;
-    const mebibytes = number.format(Math.round(bytes / 2 ** 20 * 10) / 10);
-    element.title = fill(element.dataset.limits, { events: number.format(events), mebibytes });
+    const mebibytes = Math.round(bytes / 2 ** 20 * 10) / 10;
+    element.title = words(element, "limits", { n: events, mebibytes });
   }
   if (!retained || !ends) {
     element.textContent = element.dataset.none;
@@ -72,9 +74,8 @@ function showRetained({ retained, evicted, retention, window: ends }) {
   }
   const [from, to] = ends.map((ts) => new Date(ts));
   const format = from.toDateString() === to.toDateString() ? clock : day;
-  const values = { n: number.format(retained), from: format.format(from), to: format.format(to) };
-  const gone = evicted ? " · " + fill(element.dataset.evicted, { n: number.format(evicted) }) : "";
-  element.textContent = fill(element.dataset.words, values) + gone;
+  const kept = words(element, "words", { n: retained, from: format.format(from), to: format.format(to) });
+  element.textContent = evicted ? `${kept} · ${words(element, "evicted", { n: evicted })}` : kept;
 }
 
 function showProblem(problem) {
@@ -92,7 +93,7 @@ function showAge() {
     return;
   }
   const seconds = Math.floor((Date.now() - new Date(latest.last_ts)) / 1000);
-  element.textContent = seconds < 1 ? element.dataset.now : fill(element.dataset.ago, { age: age(seconds) });
+  element.textContent = seconds < 1 ? element.dataset.now : words(element, "ago", { age: age(seconds) });
 }
 
 function age(seconds) {
@@ -106,9 +107,9 @@ function age(seconds) {
 function speak() {
   if (!latest) return;
   const element = byId("spoken");
-  const [stored, dropped] = [latest.stored, latest.dropped].map((n) => number.format(n));
-  const words = fill(element.dataset.words, { rate: rate(latest.rate), stored, dropped });
-  if (element.textContent !== words) element.textContent = words;
+  const { stored, dropped } = latest;
+  const said = words(element, "words", { rate: rate(latest.rate), stored, dropped });
+  if (element.textContent !== said) element.textContent = said;
 }
 
 setInterval(showAge, 1000);

@@ -8,6 +8,7 @@ const pane = document.getElementById("pane");
 const detail = document.getElementById("detail");
 
 let selected = null; // {epoch, id}
+let isUnanswered = false; // the pane says that the server did not answer
 
 export const isOpen = () => !pane.hidden;
 
@@ -32,6 +33,7 @@ export function open({ epoch, id }) {
   pane.hidden = false;
   feed.dataset.open = "";
   history.replaceState(null, "", `#${encodeURIComponent(epoch)}/${id}`);
+  isUnanswered = false;
   if (!detail.hasChildNodes()) say("loading");
   const url = `${document.body.dataset.base}events/${encodeURIComponent(epoch)}/${encodeURIComponent(id)}/`;
   htmx.ajax("GET", url, { source: pane, target: detail, swap: "innerHTML show:none" });
@@ -52,6 +54,7 @@ function mark({ epoch, id }) {
 }
 
 function say(what) {
+  isUnanswered = what === "failed";
   detail.replaceChildren(document.getElementById(`detail-${what}`).content.cloneNode(true));
 }
 
@@ -59,7 +62,7 @@ function say(what) {
 // neither is htmx's to process (hx-ignore).
 rows.addEventListener("click", ({ target }) => {
   const row = target.closest(".row");
-  if (row && !target.closest("a")) open(row.dataset);
+  if (row && !target.closest("a, button")) open(row.dataset); // a button opens what the row holds
 });
 
 detail.addEventListener("click", ({ target }) => {
@@ -77,6 +80,10 @@ pane.addEventListener("htmx:before:response", (event) => {
 });
 
 pane.addEventListener("htmx:error", () => say("failed"));
+
+on("open", () => {
+  if (isOpen() && isUnanswered) open(selected);
+});
 
 pane.addEventListener("htmx:after:swap", () => {
   pane.scrollTop = 0;

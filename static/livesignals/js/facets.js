@@ -1,6 +1,8 @@
-// What the present filter holds, counted by field, beside the list. The server counts only while it is open.
+// What the present filter holds, counted by field: beside the list, or over it where there is no room. The server counts
+// only while it is to be seen.
 import { number } from "./locale.js";
 import { on, send } from "./socket.js";
+import { words } from "./words.js";
 
 const KEY = "livesignals.facets";
 
@@ -8,9 +10,9 @@ const feed = document.getElementById("feed");
 const panel = document.getElementById("facets");
 const button = document.getElementById("facets-button");
 const part = document.getElementById("facets-part");
-const narrow = matchMedia("(max-width: 900px)"); // as facets.css: there is no room beside the list
+const narrow = matchMedia("(max-width: 900px)"); // as narrow.css
 
-let wanted = stored();
+let wanted = stored(); // beside the list; what lies over it is opened anew each time
 let isOpen = false;
 
 function stored() {
@@ -21,17 +23,26 @@ function stored() {
   }
 }
 
+/** A popover, which its button opens by itself, or a column. */
 function arrange() {
-  const opens = wanted && !narrow.matches;
+  const isOver = narrow.matches;
+  panel.popover = isOver ? "auto" : null;
+  panel.toggleAttribute("autofocus", isOver);
+  panel.hidden = !isOver && !wanted;
+  feed.toggleAttribute("data-facets", !isOver && wanted);
+  tell();
+}
+
+function tell() {
+  const opens = panel.checkVisibility();
   button.setAttribute("aria-expanded", opens);
   if (opens === isOpen) return;
   isOpen = opens;
-  panel.hidden = !opens;
-  feed.toggleAttribute("data-facets", opens);
   send({ type: "facets", open: opens });
 }
 
 button.addEventListener("click", () => {
+  if (narrow.matches) return;
   wanted = !wanted;
   try {
     localStorage.setItem(KEY, wanted ? "open" : "closed");
@@ -41,6 +52,7 @@ button.addEventListener("click", () => {
   arrange();
 });
 
+panel.addEventListener("toggle", tell);
 narrow.addEventListener("change", arrange);
 
 on("open", () => {
@@ -48,9 +60,12 @@ on("open", () => {
 });
 
 on("facets", ({ counts, scanned, exhausted }) => {
+  const focused = panel.contains(document.activeElement) ? document.activeElement : null;
   part.hidden = exhausted;
-  part.textContent = panel.dataset.part.replace("{n}", number.format(scanned));
+  part.textContent = words(panel, "part", { n: scanned });
   for (const section of panel.querySelectorAll("[data-facet]")) show(section, counts[section.dataset.facet] ?? []);
+  // Whoever is at one of them stays there, though it has moved; at its panel when it has gone.
+  if (focused && document.activeElement !== focused) (focused.isConnected ? focused : panel).focus({ preventScroll: true });
 });
 
 function show(section, values) {

@@ -2,6 +2,7 @@
 import { clockOf } from "./moments.js";
 import { chosen } from "./recorder.js";
 import { on, send } from "./socket.js";
+import { words } from "./words.js";
 
 const button = document.getElementById("keep");
 const name = document.getElementById("keep-name");
@@ -21,7 +22,7 @@ function made(range) {
     show.title = `${clockOf(range.from, { isShort: true })} – ${clockOf(range.to, { isShort: true })}`;
   }
   show.addEventListener("click", () => send({ type: "range", first: range.first, last: range.last }));
-  letGo.setAttribute("aria-label", letGo.dataset.words.replace("{name}", range.name));
+  letGo.setAttribute("aria-label", words(letGo, "words", { name: range.name }));
   letGo.title = letGo.getAttribute("aria-label");
   letGo.addEventListener("click", () => send({ type: "let_go", name: range.name }));
   return element;

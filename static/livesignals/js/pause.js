@@ -1,14 +1,15 @@
 // Pause holds the list still while the server goes on counting. In a replay it holds the recorder's clock.
-import { number } from "./locale.js";
+import { play, togglePlaying } from "./recorder.js";
 import { on, send, standing } from "./socket.js";
 import { show } from "./status.js";
+import { news } from "./words.js";
 
 const list = document.getElementById("list");
 const button = document.getElementById("pause");
 const waiting = document.getElementById("waiting");
 
 export function pause() {
-  if (standing.replay) send({ type: "pause" });
+  if (standing.replay) play(false);
   else if (!standing.paused) set(true);
 }
 
@@ -19,7 +20,7 @@ export function resume() {
 }
 
 export function toggle() {
-  if (standing.replay) send({ type: standing.replay.playing ? "pause" : "play" });
+  if (standing.replay) togglePlaying();
   else if (standing.paused) resume();
   else pause();
 }
@@ -40,13 +41,7 @@ function say(paused) {
 }
 
 function count(n, errors) {
-  waiting.textContent = inWords(n, errors, waiting.dataset);
-}
-
-/** "+1,204 new, 3 errors", in the words that an element has for none, new, error and errors. */
-export function inWords(n, errors, { none, new: plain, error, errors: many }) {
-  const words = n === 0 ? none : errors === 0 ? plain : errors === 1 ? error : many;
-  return words.replace("{n}", number.format(n)).replace("{errors}", number.format(errors));
+  waiting.textContent = news(waiting, n, errors);
 }
 
 on("state", (message) => {

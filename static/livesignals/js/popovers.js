@@ -1,15 +1,17 @@
 // Where the focus goes when what lies over the page is closed: to what had it, else to the list.
 import { focusList } from "./detail.js";
 
-for (const popover of document.querySelectorAll("[popover]")) {
-  let opener = null;
-  popover.addEventListener("beforetoggle", ({ newState }) => {
-    if (newState === "open") {
-      opener = document.activeElement;
-    } else if (popover.contains(document.activeElement)) {
-      // The browser does so itself, but for a page where nothing had the focus: then the next key would go nowhere.
-      if (opener?.checkVisibility() && opener !== document.body) opener.focus({ preventScroll: true });
-      else focusList();
-    }
-  });
-}
+const openers = new WeakMap();
+
+// Captured at the document: the event does not bubble, and the facets are a popover in narrow windows only.
+document.addEventListener("beforetoggle", ({ target: popover, newState }) => {
+  const focused = document.activeElement;
+  if (newState === "open") {
+    openers.set(popover, focused);
+  } else if (popover.contains(focused)) {
+    // The browser does so itself, but for a page where nothing had the focus: then the next key would go nowhere.
+    const opener = openers.get(popover);
+    if (opener?.checkVisibility() && opener !== document.body) opener.focus({ preventScroll: true });
+    else focusList();
+  }
+}, { capture: true });

@@ -1,22 +1,24 @@
 // The recorder: plays, steps and seeks in the history. Where it stands is in the page's URL, and goes with each hello.
+//
+// Whether it plays, how fast, and whether a range loops are as they were asked for last, whatever an older answer says.
 import { place } from "./bar.js";
 import { selectedRow } from "./detail.js";
 import { clockOf, length, momentOf } from "./moments.js";
-import { inWords } from "./pause.js";
 import { on, send, standing } from "./socket.js";
 import { show, tell } from "./status.js";
+import { news, words } from "./words.js";
 
 const URL_EVERY_MS = 2_000; // while it plays; browsers bar pages that write it all the time
+const LIVE = { on: false, playing: false, speed: 1, silence: null, range: null, loop: false }; // what a new reader knows
 
 const byId = (id) => document.getElementById(id);
-const fill = (words, values) => words.replace(/{(\w+)}/g, (_, name) => values[name]);
 const [playButton, speed, by, position, bar, head] = ["play", "speed", "by", "position", "bar", "head"].map(byId);
 const [silence, liveButton, loop, evicted, nearest] = ["silence", "live", "loop", "evicted", "nearest"].map(byId);
 
 let latest = null; // the newest moment that is retained, µs
 let range = null; // {first, last, from, to}
-let told = null; // the place that the server told last
-let asked = null; // the speed that was chosen and that the server has not said yet
+let told = null; // what the server said last; null until its answer to a link
+let asked = {}; // playing, speed and loop, as far as they were asked for and the server has not said so yet
 let nearestId = null;
 let writtenAt = 0;
 
@@ -45,14 +47,32 @@ export function changeSpeed(by) {
 }
 
 function sendSpeed() {
-  asked = speed.value;
-  send({ type: "speed", speed: asked === "max" ? "max" : Number(asked) });
+  const chosen = speed.value === "max" ? "max" : Number(speed.value);
+  ask({ speed: chosen }, { type: "speed", speed: chosen });
 }
+
+const isPlaying = () => asked.playing ?? standing.replay?.playing ?? false;
+
+export function play(playing = true) {
+  if (playing !== isPlaying()) ask({ playing }, { type: playing ? "play" : "pause" });
+}
+
+export const togglePlaying = () => play(!isPlaying());
+
+function ask(wish, message) {
+  Object.assign(asked, wish);
+  if (standing.replay) Object.assign(standing.replay, wish); // a hello says it too
+  send(message);
+  showDeck();
+}
+
+/** What the server said last, but for what was asked of it since. */
+const held = () => ({ ...(told ?? LIVE), ...asked });
 
 playButton.addEventListener("click", () => {
   const row = selectedRow();
-  if (!standing.replay && row) send({ type: "seek", id: Number(row.dataset.id) }); // plays on from there
-  send({ type: standing.replay?.playing ? "pause" : "play" });
+  if (!standing.replay && !isPlaying() && row) send({ type: "seek", id: Number(row.dataset.id) }); // plays on from there
+  togglePlaying();
 });
 
 byId("back").addEventListener("click", () => step({ back: true }));
@@ -62,7 +82,7 @@ liveButton.addEventListener("click", live);
 
 loop.addEventListener("click", () => {
   const isLoop = loop.getAttribute("aria-pressed") !== "true";
-  send({ type: "range", first: range.first, last: range.last, loop: isLoop });
+  ask({ loop: isLoop }, { type: "range", first: range.first, last: range.last, loop: isLoop });
 });
 
 byId("clear-range").addEventListener("click", () => send({ type: "range" }));
@@ -90,16 +110,21 @@ position.addEventListener("blur", showPosition);
 
 // A reader of this socket knows only what its hello said: nothing, while the page is live.
 on("open", () => {
-  if (asked || (!standing.replay && speed.value !== "1")) sendSpeed();
   if (standing.replay) return;
+  told = LIVE;
+  asked = {};
   range = null;
   place(null, null);
-  showRange({ loop: false });
+  showRange();
+  if (speed.value === "1") showDeck();
+  else sendSpeed();
 });
 
 on("replay", (message) => {
   told = message;
   range = message.range && { ...message.range };
+  for (const wish in asked) if (asked[wish] === message[wish]) delete asked[wish];
+  const { playing, speed: pace, loop: isLoop } = held();
   standing.replay = message.on
     ? {
         epoch: message.epoch,
@@ -107,19 +132,28 @@ on("replay", (message) => {
         ts: message.ts,
         first: range?.first ?? null,
         last: range?.last ?? null,
-        loop: message.loop,
-        speed: message.speed,
-        playing: message.playing,
+        loop: isLoop,
+        speed: pace,
+        playing,
       }
     : null;
-  place(message.on ? message.ts : null, range, message.playing);
-  showDeck(message);
-  showRange(message);
+  place(message.on ? message.ts : null, range, playing);
+  showDeck();
+  showRange();
   showPosition();
   showWaiting({});
-  write(message);
+  write(held());
   show();
 });
+
+// What was asked for may not have been done.
+for (const type of ["error", "evicted"]) {
+  on(type, ({ of }) => {
+    if (of === "filter") return;
+    asked = {};
+    showDeck();
+  });
+}
 
 on("state", (message) => {
   latest = message.window ? Date.parse(message.window[1]) * 1000 : null;
@@ -132,7 +166,7 @@ on("evicted", ({ what, id, ts }) => {
   evicted.querySelector("span").textContent = evicted.dataset[what];
   nearestId = id;
   nearest.hidden = id === null || what === "beginning";
-  if (id !== null) nearest.textContent = fill(nearest.dataset.words, { time: clockOf(ts) });
+  if (id !== null) nearest.textContent = words(nearest, "words", { time: clockOf(ts) });
   evicted.hidden = false;
 });
 
@@ -148,30 +182,30 @@ for (const element of [byId("dismiss"), playButton, bar]) {
   });
 }
 
-function showDeck({ playing, speed: said, silence: silent }) {
+function showDeck() {
+  const { playing, speed: pace, loop: isLoop, silence: silent } = held();
   playButton.toggleAttribute("data-playing", playing);
-  const words = playing ? playButton.dataset.pause : playButton.dataset.play;
-  playButton.setAttribute("aria-label", words);
-  playButton.title = `${words} (Space)`;
-  if (asked === String(said)) asked = null;
-  if (asked === null) speed.value = String(said); // another one was said before the choice was heard
+  const does = playing ? playButton.dataset.pause : playButton.dataset.play;
+  playButton.setAttribute("aria-label", does);
+  playButton.title = `${does} (Space)`;
+  speed.value = String(pace);
+  loop.setAttribute("aria-pressed", isLoop);
   silence.hidden = silent === null;
   if (silent !== null) {
-    const words = fill(silence.dataset.words, { time: length(silent) });
-    if (silence.textContent !== words) silence.textContent = words;
+    const said = words(silence, "words", { time: length(silent) });
+    if (silence.textContent !== said) silence.textContent = said;
     const [room, width] = [silence.offsetWidth / 2, bar.clientWidth];
     silence.style.left = `${Math.min(Math.max((width * parseFloat(head.style.left)) / 100, room), width - room)}px`;
   }
 }
 
-function showRange({ loop: isLoop }) {
+function showRange() {
   byId("range-tools").hidden = !range;
   byId("range-hint").hidden = Boolean(range);
-  loop.setAttribute("aria-pressed", isLoop);
   if (!range) return;
   const [from, to] = [range.from, range.to].map((us) => clockOf(us, { isShort: true }));
-  const words = byId("range-words");
-  words.textContent = fill(words.dataset.words, { from, to });
+  const element = byId("range-words");
+  element.textContent = words(element, "words", { from, to });
 }
 
 function showPosition() {
@@ -180,9 +214,9 @@ function showPosition() {
 }
 
 function showWaiting({ waiting = null, waiting_errors: errors = 0 }) {
-  const words = liveButton.querySelector("span");
-  if (!standing.replay) words.textContent = "";
-  else if (waiting !== null) words.textContent = inWords(waiting, errors, words.dataset);
+  const element = liveButton.querySelector("span");
+  if (!standing.replay) element.textContent = "";
+  else if (waiting !== null) element.textContent = news(element, waiting, errors);
 }
 
 // The URL: at, range, loop and the epoch they belong to

@@ -58,13 +58,16 @@ on("outcome", ({ transactions }) => {
     else markEnded(row, state);
     isChanged = true;
   }
-  if (isChanged) arrange();
+  if (!isChanged) return;
+  look();
+  trim();
 });
 
-/** Brings the list into order after rows came, went or changed. */
+/** Brings the list into order after a person's doing, which may have moved every row. */
 export function arrange() {
   look();
   trim();
+  list.dispatchEvent(new Event("arranged"));
 }
 
 function look() {
@@ -156,11 +159,9 @@ export async function toggleTree(row) {
   arrange();
 }
 
-rows.addEventListener("click", (event) => {
-  const { target } = event;
+rows.addEventListener("click", ({ target }) => {
   const row = target.closest(".row");
   if (!row || !target.closest(".fold, .twist")) return;
-  event.stopImmediatePropagation(); // it is no wish to see the send
   if (target.closest(".twist")) {
     toggleTree(row);
     return;

@@ -5,6 +5,7 @@
 // what is there, and opening reads on from the server.
 
 import { number } from "./locale.js";
+import { words } from "./words.js";
 
 const rows = document.getElementById("rows");
 const buttons = new WeakMap(); // the button of a run, by the row that has it
@@ -105,8 +106,8 @@ function label(head, members, count, isOpen) {
     sender.insertBefore(button, sender.children[1] ?? null);
     if (hasFocus) button.focus({ preventScroll: true });
   }
-  const words = `× ${number.format(count)}`;
-  if (button.textContent !== words) button.textContent = words;
+  const times = `× ${number.format(count)}`;
+  if (button.textContent !== times) button.textContent = times;
   button.setAttribute("aria-expanded", isOpen);
 }
 
@@ -141,7 +142,7 @@ function absorb(members, index) {
   const more = gone.find((li) => li.classList.contains("more")) ?? newMore();
   const count = gone.reduce((sum, li) => sum + Number(li.dataset.count ?? 1), 0);
   Object.assign(more.dataset, { first: Math.min(...ids), last: Math.max(...ids), count, run: gone[0].dataset.run });
-  more.querySelector("button").textContent = rows.dataset.more.replace("{n}", number.format(count));
+  more.querySelector("button").textContent = words(rows, "more", { n: count });
   gone[0].before(more);
   for (const li of gone) if (li !== more) li.remove();
   members.splice(index, gone.length, more);

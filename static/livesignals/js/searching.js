@@ -1,7 +1,8 @@
 // How far back the list reaches, and further back on demand. The server searches; rows that it finds come in below.
-import { locale, number } from "./locale.js";
+import { locale } from "./locale.js";
 import { pause } from "./pause.js";
 import { on, send, standing } from "./socket.js";
+import { words } from "./words.js";
 
 const HELD_LIMIT = 1000; // as rows.js has while the list is held
 
@@ -84,9 +85,8 @@ on("close", () => {
 function show() {
   const { running = false, exhausted = true, to_ts: ts } = search ?? {};
   const [back, found] = status.children;
-  const words = status.dataset[exhausted ? "all" : running && !ts ? "searching" : "part"];
-  back.textContent = ts && !exhausted ? status.dataset.back.replace("{time}", time(ts)) : "";
-  found.textContent = words.replaceAll("{n}", number.format(shown));
+  back.textContent = ts && !exhausted ? words(status, "back", { time: time(ts) }) : "";
+  found.textContent = words(status, exhausted ? "all" : running && !ts ? "searching" : "part", { n: shown });
   status.hidden = !standing.filter || !search;
   stopButton.hidden = !running;
   further.hidden = !search || (exhausted && !rows.childElementCount);

@@ -2,6 +2,7 @@
 import { locale } from "./locale.js";
 import { standing } from "./socket.js";
 import { tell } from "./status.js";
+import { words } from "./words.js";
 
 const menu = document.getElementById("take-away");
 const what = document.getElementById("take-away-what");
@@ -11,7 +12,7 @@ const moment = new Intl.DateTimeFormat(locale, { dateStyle: "medium", timeStyle:
 menu.addEventListener("toggle", async ({ newState }) => {
   if (newState !== "open") return;
   const { filter } = standing;
-  what.textContent = filter ? what.dataset.some.replace("{filter}", () => filter) : what.dataset.all;
+  what.textContent = words(what, filter ? "some" : "all", { filter });
   for (const link of menu.querySelectorAll("a[data-format]")) link.href = address(link.dataset.format);
   recordings.replaceChildren(await list());
   localise(recordings);

@@ -4,6 +4,7 @@
 import { focusList, selectedRow } from "./detail.js";
 import { narrow } from "./filter.js";
 import { on } from "./socket.js";
+import { words } from "./words.js";
 
 const list = document.getElementById("list");
 const rows = document.getElementById("rows");
@@ -14,7 +15,6 @@ const [what, ...buttons] = chooser.children;
 const menu = document.getElementById("values");
 
 const term = ({ dataset: { field, value, operator } }) => ({ field, value, operator });
-const words = (template, { field, value }) => template.replace("{field}", field).replace("{value}", value);
 
 for (const place of [detail, facets]) {
   place.addEventListener("click", (event) => {
@@ -77,7 +77,7 @@ function offer(element) {
   const around = list.getBoundingClientRect();
   let left = Math.min(box.right, around.right) - WIDTH;
   if (Math.abs(left + WIDTH / 2 - pointer.x) < WIDTH / 2 + ROOM) left = pointer.x + ROOM;
-  for (const button of buttons) button.title = words(button.dataset.title, offered);
+  for (const button of buttons) button.title = words(button, "title", offered);
   what.textContent = `${offered.field}${offered.operator ?? ":"}${offered.value}`;
   what.hidden = true;
   chooser.hidden = false;
@@ -97,6 +97,10 @@ function withdraw() {
   offered = null;
   chooser.hidden = true;
 }
+
+// Beside them is another value then: below a tree, or in a list that has made room for the pane.
+list.addEventListener("arranged", withdraw);
+new ResizeObserver(withdraw).observe(list);
 
 list.addEventListener("pointerleave", withdraw);
 list.addEventListener("scroll", () => {
