@@ -360,9 +360,9 @@ class LiveConsumer(AsyncWebsocketConsumer):
         deadline = time.monotonic() + BEHIND_SECONDS
         while search.wanted > FIRST_ROWS and search.goes_on and time.monotonic() < deadline:
             events += await search.next()  # what is not found in this time comes below
-        if chosen is not self.filter:
+        if chosen is not self.filter or self.replay.is_on:
             search.stop()
-            return  # another filter was asked for meanwhile
+            return  # something else was asked for meanwhile; who comes back from a replay starts over
         content = rows_of(events, FIRST_ROWS, self.rendering, self._row_html)
         if is_new_epoch:
             content.insert(0, self.rendering.notice_html("epoch", ""))
@@ -390,6 +390,8 @@ class LiveConsumer(AsyncWebsocketConsumer):
             return
         if events[-1].epoch != self.epoch:
             return  # the feed will notice; the list begins anew then
+        if self.is_paused or self.replay.is_on:
+            return  # since a moment ago; they count as waiting
         last = events[-1].id
         self.cursor = last
         matching = list(filter(self.filter.matches, events))
