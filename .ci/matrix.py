@@ -1,8 +1,9 @@
 """Runs the tests on every pair of Python and Django whose interpreter is present, and prints a table.
 
-What a pair runs is quick: all but the browser, the wheel and what the versions cannot change. The test of all
-signals in a browser runs on one pair with Django 6.1 as well, for Django has tasks from 6.0 on. Of each Django one
-pair, that with the newest Python, runs the part of Django's own suite that may feel capture, with capture and without.
+What a pair runs is quick: all but the browser, the wheel and what the versions cannot change; what hangs on Python
+alone runs with the newest Django of each. The test of all signals in a browser runs on one pair with Django 6.1 as
+well, for Django has tasks from 6.0 on. Of each Django one pair, that with the newest Python, runs the part of Django's
+own suite that may feel capture, with capture and without.
 """
 
 import os
@@ -43,6 +44,7 @@ ONCE = (
     "tests/snapshot/test_canaries.py",
     "tests/snapshot/test_hostile.py",
     "tests/suites",
+    "tests/test_environments.py",
     "tests/test_wheel.py",
     "tests/transport/test_completing.py",
     "tests/transport/test_faceting.py",
@@ -53,6 +55,9 @@ ONCE = (
     "tests/transport/test_searching.py",
 )
 
+#: What hangs on Python alone, its threads, forks and ends.
+OF_PYTHON = ("tests/snapshot", "tests/transport")
+
 
 class Pair(NamedTuple):
     """One Python with one Django."""
@@ -60,6 +65,7 @@ class Pair(NamedTuple):
     python: str
     django: str
     interpreter: str  # path
+    of_python: bool
     browser: bool
     suite: bool  # of Django itself, its part
 
@@ -87,6 +93,7 @@ def pairs(interpreters: dict[str, str]) -> list[Pair]:
             python,
             django,
             interpreters[python],
+            of_python=django == djangos[-1],
             browser=(python, django) == (with_browser, BROWSER_DJANGO),
             suite=python == max((p for p in DJANGOS if p in interpreters and django in DJANGOS[p]), key=_version),
         )
@@ -117,7 +124,8 @@ def run(pair: Pair) -> Outcome:
         if made.returncode:
             return Outcome(pair, passed=False, words="no environment", log=log)
         pytest = [f"{made.stdout.strip()}/bin/python", "-m", "pytest", "-q", "-p", "no:cacheprovider"]
-        runs = [[*pytest, *(f"--ignore={path}" for path in ONCE)]]
+        ignored = ONCE if pair.of_python else (*ONCE, *OF_PYTHON)
+        runs = [[*pytest, *(f"--ignore={path}" for path in ignored)]]
         if pair.browser:
             runs.append([*pytest, str(EVERY_SIGNAL)])
         if pair.suite:
@@ -138,8 +146,10 @@ def main() -> int:
     LOGS.mkdir(parents=True, exist_ok=True)
     print(f"{len(chosen)} pairs; logs in {LOGS.relative_to(ROOT)}", flush=True)
     start = time.monotonic()
-    with ThreadPoolExecutor(max_workers=min(2, os.cpu_count() or 1)) as pool:
-        outcomes = list(pool.map(run, chosen))
+    with ThreadPoolExecutor(max_workers=min(3, (os.cpu_count() or 1) + 1)) as pool:
+        longest_first = sorted(chosen, key=lambda pair: (not pair.suite, not pair.browser))
+        done = dict(zip(longest_first, pool.map(run, longest_first), strict=True))
+    outcomes = [done[pair] for pair in chosen]
     print(f"\n{'Python':8}{'Django':8}{'':8}")
     for outcome in outcomes:
         word = "passed" if outcome.passed else "FAILED"

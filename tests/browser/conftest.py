@@ -104,10 +104,13 @@ class Dashboard:
         self.shop = shop
 
     def open(self, query: str = "") -> None:
-        """Open the printed link, then the page; returns when it is live and has its first frame."""
-        self.page.goto(self.shop.link())
+        """Open the printed link, or with a *query* an address as who has been here before; returns when the page is
+        live and has its first frame."""
         if query:
+            self.page.context.request.get(self.shop.link())  # for its cookie
             self.page.goto(f"{self.shop.url}/livesignals/{query}")
+        else:
+            self.page.goto(self.shop.link())
         self.expect_state("LIVE")
         expect(self.page.locator("#list")).not_to_have_attribute("data-empty", "loading")
 
