@@ -28,7 +28,7 @@ test:
 	ruff format --check . && \
 	mypy && \
 	lint-imports && \
-	python -m pytest -n $$(($$(nproc) + 2)) --maxprocesses 6 --dist loadfile --no-loadscope-reorder
+	python -m pytest -n $$(($$(nproc) + 1)) --maxprocesses 5 --dist loadfile --no-loadscope-reorder
 
 matrix:
 	@.ci/system redis-server chromium

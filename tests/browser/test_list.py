@@ -198,6 +198,22 @@ def test_the_row_that_is_pressed_is_opened_though_others_come_in_above_it(dashbo
     expect(page.locator("#detail")).to_contain_text("pressed.one")
 
 
+def test_the_row_that_is_pressed_is_opened_though_the_list_begins_anew(dashboard: Dashboard, hand: Hand) -> None:
+    """Another filter came into force before the button is let go."""
+    page = dashboard.page
+    hand.send("again.one")
+    dashboard.open("?q=sender:again.*")
+    box = dashboard.rows(sender="again.one").locator("time").bounding_box()
+    assert box is not None
+    page.evaluate("window.before = document.querySelector('#rows .row')")
+    page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    page.mouse.down()
+    page.locator("#filter").fill("sender:again.one")
+    page.wait_for_function("() => !before.isConnected && document.querySelector('#rows .row')")
+    page.mouse.up()
+    expect(page.locator("#detail")).to_contain_text("again.one")
+
+
 # Trees
 
 

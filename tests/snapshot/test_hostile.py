@@ -34,6 +34,7 @@ def young_heap() -> Iterator[None]:
     gc.unfreeze()
 
 
+@pytest.mark.timeout(600)
 def test_snapshots_of_hostile_graphs(young_heap: None, record_property: Callable[[str, object], None]) -> None:
     """They never raise, query, call the project's code, change or keep anything of its, and are bounded, valid JSON."""
     describer = Describer(Masking(), names_only=False)
