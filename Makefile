@@ -20,7 +20,7 @@ run:
 	@venv=$$(.ci/venv project project/requirements.txt) && \
 	exec "$$venv/bin/python" project/manage.py demo --host $(HOST) --port $(PORT)
 
-# Tests wait more than they compute, so more run than there are cores. In their own order: long files come first.
+# In their own order: long files come first.
 test:
 	@.ci/system redis-server chromium
 	@venv=$$(.ci/venv tests tests/requirements.txt) && PATH=$$venv/bin:$$PATH && set -x && \
@@ -28,7 +28,7 @@ test:
 	ruff format --check . && \
 	mypy && \
 	lint-imports && \
-	python -m pytest -n $$(($$(nproc) + 1)) --maxprocesses 5 --dist loadfile --no-loadscope-reorder
+	python -m pytest -n logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 matrix:
 	@.ci/system redis-server chromium

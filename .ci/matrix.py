@@ -146,7 +146,7 @@ def main() -> int:
     LOGS.mkdir(parents=True, exist_ok=True)
     print(f"{len(chosen)} pairs; logs in {LOGS.relative_to(ROOT)}", flush=True)
     start = time.monotonic()
-    with ThreadPoolExecutor(max_workers=min(3, (os.cpu_count() or 1) + 1)) as pool:
+    with ThreadPoolExecutor(max_workers=min(2, os.cpu_count() or 1)) as pool:
         longest_first = sorted(chosen, key=lambda pair: (not pair.suite, not pair.browser))
         done = dict(zip(longest_first, pool.map(run, longest_first), strict=True))
     outcomes = [done[pair] for pair in chosen]

@@ -1,6 +1,7 @@
 // Moments and lengths of time in words, from µs. People read their own clock.
 import { locale } from "./locale.js";
 
+const STALE_MS = 60_000; // by which the newest moment that the page knows may lag behind
 const DAY_MS = 86_400_000;
 const parts = { hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" };
 const clock = new Intl.DateTimeFormat(locale, parts);
@@ -33,7 +34,7 @@ export function momentOf(text, latest) {
     const [, hour, minute, second = 0, rest = 0] = found;
     const date = new Date(latest / 1000);
     date.setHours(hour, minute, second, 0);
-    if (date.getTime() > latest / 1000 + 1000) date.setTime(date.getTime() - DAY_MS);
+    if (date.getTime() > latest / 1000 + STALE_MS) date.setTime(date.getTime() - DAY_MS);
     return Math.round((date.getTime() + Number(String(rest).replace(",", ".")) * 1000) * 1000);
   }
   const parsed = /\d{4}-\d/.test(text) ? Date.parse(text) : NaN;

@@ -94,7 +94,7 @@ position.addEventListener("keydown", (event) => {
   if (event.key !== "Enter") return;
   const text = position.value.trim();
   const id = /^#?(\d{1,15})$/.exec(text)?.[1];
-  const ts = id ? null : momentOf(text, latest);
+  const ts = id ? null : momentOf(text, latest ?? Date.now() * 1000); // null: the server has not said yet
   if (!id && ts === null) {
     tell(position.dataset.refused);
     return;
